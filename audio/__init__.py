@@ -1,0 +1,1 @@
+"""The ear: turns sound into utterances."""

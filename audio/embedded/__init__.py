@@ -1,0 +1,1 @@
+"""The embedded recogniser: its texts, its voices, its training and its weights."""

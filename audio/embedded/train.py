@@ -1,0 +1,314 @@
+"""Train the embedded recogniser: `python -m audio.embedded.train --ami DIR --work DIR`.
+
+Loss: cross-entropy over the decoder plus an auxiliary character CTC on the encoder (Watanabe et al.
+2017, hybrid CTC/attention); without it the attention does not start to align. Some cross-attention
+heads are also guided to the frames where a token is spoken (after Tachibana et al. 2018, guided
+attention), since we know when every sentence is spoken: alignment on 30 s comes in hundreds of steps.
+Letters: B windows, T tokens, F encoder frames, d = 256 width, R = short vocabulary.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from whisper.model import ModelDimensions, Whisper
+from whisper.tokenizer import get_tokenizer
+
+from audio.embedded.texts import ami_sentences, corpus, vocabulary
+from audio.embedded.voices import record
+from audio.embedded.windows import IGNORED, Batch, Speech, Vocabulary, Windows, english_filters, log_mel
+
+COMMON_WORDS = 1200  # of the AMI train meetings, beside all words of our templates
+SENTENCES = 18_000
+N_MELS, N_AUDIO_CTX, N_STATE, N_HEAD, N_AUDIO_LAYER, N_TEXT_LAYER, N_TEXT_CTX = 80, 1500, 256, 4, 4, 3, 448
+CTC_OUTPUTS = 29
+GUIDED_LAYERS, GUIDED_HEADS = (1, 2), 2  # the layers that Whisper's word timing reads, and how many heads in each
+GUIDE_FRAMES = 15  # 0.3 s on either side
+
+
+@dataclass(frozen=True)
+class Length:
+    """One kind of training window: attention that is aligned on short ones grows to Whisper's 30 s."""
+
+    seconds: int
+    windows: int  # a batch
+    shares: tuple[float, float, float, float]  # of the steps, at 0, 1/3, 2/3 and 3/3 of the time
+    shifted: bool = False  # positions and timestamps moved to a random place of the 30 s
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how hard to train."""
+
+    minutes: float = 110.0  # wall time over all resumptions; the cosine ends here
+    peak_rate: float = 7e-4
+    warm_up_steps: int = 200
+    ctc_weights: tuple[float, float] = (1.0, 0.3)  # at the start; from half of the time on
+    guide_weight: float = 0.4
+    weight_decay: float = 0.01
+    seed: int = 1
+    lengths: tuple[Length, ...] = (
+        Length(6, 8, (0.60, 0.25, 0.15, 0.10)),
+        Length(6, 8, (0.10, 0.05, 0.05, 0.00), shifted=True),
+        Length(10, 5, (0.30, 0.30, 0.15, 0.05)),
+        Length(18, 3, (0.00, 0.25, 0.25, 0.15)),
+        Length(30, 2, (0.00, 0.10, 0.40, 0.70)),
+    )
+
+    def ctc_weight(self, done: float) -> float:
+        """The encoder has to learn its letters first, then the decoder leads."""
+        first, last = self.ctc_weights
+        return first + (last - first) * min(1.0, 2 * done)
+
+    def choose(self, done: float, chooser: random.Random) -> Length:
+        """The next batch's length when the share `done` of the time is gone."""
+        third = min(2, int(done * 3))
+        within = done * 3 - third
+        shares = [row.shares[third] * (1 - within) + row.shares[third + 1] * within for row in self.lengths]
+        return chooser.choices(self.lengths, shares)[0]
+
+
+def build(vocabulary: Vocabulary) -> Whisper:
+    """The model with the short vocabulary; its last token stands for every token never used."""
+    dims = ModelDimensions(
+        N_MELS,
+        N_AUDIO_CTX,
+        N_STATE,
+        N_HEAD,
+        N_AUDIO_LAYER,
+        len(vocabulary.kept) + 1,
+        N_TEXT_CTX,
+        N_STATE,
+        N_HEAD,
+        N_TEXT_LAYER,
+    )
+    return Whisper(dims)
+
+
+def shorten(full: dict[str, Tensor], vocabulary: Vocabulary) -> dict[str, Tensor]:
+    """A full checkpoint's weights with the embedding cut to the short vocabulary."""
+    weights = {name: tensor.float() for name, tensor in full.items()}
+    embedding = weights["decoder.token_embedding.weight"]
+    rest = torch.ones(len(embedding), dtype=torch.bool)
+    rest[list(vocabulary.kept)] = False
+    weights["decoder.token_embedding.weight"] = torch.cat(
+        [embedding[list(vocabulary.kept)], embedding[rest].mean(0, keepdim=True)]
+    )
+    return weights
+
+
+def lengthen(short: dict[str, Tensor], vocabulary: Vocabulary) -> dict[str, Tensor]:
+    """The official format again: every unused token gets the one shared row."""
+    weights = dict(short)
+    embedding = short["decoder.token_embedding.weight"]
+    full = embedding[-1:].repeat(vocabulary.size, 1)
+    full[list(vocabulary.kept)] = embedding[:-1]
+    weights["decoder.token_embedding.weight"] = full
+    return weights
+
+
+def encode(model: Whisper, mel: Tensor, offset: int) -> Tensor:
+    """Whisper's encoder on windows shorter than 30 s, placed at frame `offset`: (B, 80, 2F) -> (B, F, d)."""
+    encoder = model.encoder
+    x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).permute(0, 2, 1)  # (B, F, d)
+    x = (x + encoder.positional_embedding[offset : offset + x.shape[1]]).to(x.dtype)
+    for block in encoder.blocks:
+        x = block(x)
+    encoded: Tensor = encoder.ln_post(x)
+    return encoded
+
+
+def ctc_loss(scores: Tensor, letters: list[Tensor]) -> Tensor:
+    """Mean CTC loss of the windows whose text is known: scores (B, F, 29) -> scalar."""
+    known = [i for i, s in enumerate(letters) if len(s)]
+    if not known:
+        return scores.sum() * 0
+    sizes = torch.tensor([len(letters[i]) for i in known])
+    probabilities = scores.float()[known].log_softmax(-1).transpose(0, 1)  # (F, B, 29)
+    heard = torch.full((len(known),), probabilities.shape[0])
+    return F.ctc_loss(probabilities, torch.cat([letters[i] for i in known]), heard, sizes, zero_infinity=True)
+
+
+def guide_loss(query: Tensor, key: Tensor, places: Tensor) -> Tensor:
+    """-log of the attention that falls near the right frame: (B, T, d), (B, F, d), (B, T) -> scalar."""
+    width = N_STATE // N_HEAD
+    q = query[..., : GUIDED_HEADS * width].unflatten(-1, (GUIDED_HEADS, width)).transpose(1, 2)  # (B, 2, T, 64)
+    k = key[..., : GUIDED_HEADS * width].unflatten(-1, (GUIDED_HEADS, width)).transpose(1, 2)  # (B, 2, F, 64)
+    attention = (q @ k.transpose(-1, -2) * width**-0.5).float().softmax(-1)  # (B, 2, T, F)
+    near = (torch.arange(key.shape[1]) - places[..., None]).abs() <= GUIDE_FRAMES  # (B, T, F)
+    mass = (attention * near[:, None]).sum(-1).clamp_min(1e-6)  # (B, 2, T)
+    spoken = (places >= 0)[:, None].expand_as(mass)
+    return -mass[spoken].log().mean() if spoken.any() else mass.sum() * 0
+
+
+@contextmanager
+def watched(model: Whisper) -> Iterator[dict[tuple[int, str], Tensor]]:
+    """Collects the queries and keys of the guided layers' cross-attention during a forward pass."""
+    seen: dict[tuple[int, str], Tensor] = {}
+
+    def keep(layer: int, name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        return lambda module, inputs, output: seen.__setitem__((layer, name), output)
+
+    hooks = [
+        getattr(model.decoder.blocks[layer].cross_attn, name).register_forward_hook(keep(layer, name))
+        for layer in GUIDED_LAYERS
+        for name in ("query", "key")
+    ]
+    yield seen
+    for hook in hooks:
+        hook.remove()
+
+
+def losses(
+    model: Whisper, ctc_head: nn.Linear, batch: Batch, *, filters: Tensor, unused: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Decoder cross-entropy, encoder CTC and attention guidance of one batch, all scalars."""
+    mel = log_mel(batch.audio, batch.ceiling, filters)
+    with torch.autocast("cpu", dtype=torch.bfloat16), watched(model) as seen:
+        frames = encode(model, mel, batch.offset)
+        logits = model.decoder(batch.tokens, frames)  # (B, T, R)
+        ctc = ctc_head(frames)  # (B, F, 29)
+        guides = [guide_loss(seen[layer, "query"], seen[layer, "key"], batch.places) for layer in GUIDED_LAYERS]
+    # The shared last row stands for `unused` tokens of the full softmax.
+    multiplicity = torch.zeros(logits.shape[-1])
+    multiplicity[-1] = math.log(unused)
+    logits = (logits.float() + multiplicity).flatten(0, 1)
+    decoder = F.cross_entropy(logits, batch.targets.flatten(), ignore_index=IGNORED)
+    return decoder, ctc_loss(ctc, batch.letters), torch.stack(guides).mean()
+
+
+def rate(plan: Plan, step: int, done: float) -> float:
+    """Learning rate: linear warm-up by steps, cosine by the share of the time that is gone."""
+    return plan.peak_rate * min(1.0, (step + 1) / plan.warm_up_steps) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, done)))
+
+
+def prepare(ami: Path, work: Path) -> tuple[list[Path], list[str], set[str]]:
+    """Speak the training and the unseen sentences, once: folders, training sentences, vocabulary."""
+    sentences = ami_sentences(ami)
+    spoken = corpus(sentences, common=COMMON_WORDS, count=SENTENCES, seed=1)
+    folders = [work / "train0", work / "train1"]
+    for folder, part, seed in zip(folders, (spoken[:4000], spoken[4000:]), (2, 3), strict=True):
+        if not (folder / "lines.json").exists():
+            record(part, folder, seed=seed)
+    return folders, spoken, vocabulary(sentences, COMMON_WORDS)
+
+
+@dataclass
+class Course:
+    """Where training stands; saved and loaded whole."""
+
+    model: Whisper
+    ctc_head: nn.Linear
+    optimizer: torch.optim.AdamW
+    step: int = 0
+    minutes: float = 0.0
+
+    def save(self, path: Path, vocabulary: Vocabulary) -> None:
+        """Write the checkpoint beside `path` and move it there in one step."""
+        state = {
+            "model": self.model.state_dict(),
+            "ctc_head": self.ctc_head.state_dict(),
+            "step": self.step,
+            "optimizer": self.optimizer.state_dict(),
+            "minutes": self.minutes,
+            "kept": list(vocabulary.kept),
+        }
+        torch.save(state, path.with_suffix(".new"))
+        path.with_suffix(".new").replace(path)
+
+    def load(self, path: Path) -> None:
+        """Continue from `path`."""
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.ctc_head.load_state_dict(state["ctc_head"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.minutes = state["step"], state["minutes"]
+
+
+def begin(plan: Plan, vocabulary: Vocabulary, start_from: Path | None) -> Course:
+    """A new course, from random weights or from a Whisper checkpoint of the same width."""
+    torch.manual_seed(plan.seed)
+    model, ctc_head = build(vocabulary), nn.Linear(N_STATE, CTC_OUTPUTS)
+    if start_from:
+        checkpoint = torch.load(start_from, map_location="cpu", weights_only=True)
+        model.load_state_dict(shorten(checkpoint["model_state_dict"], vocabulary))
+        if "ctc_head" in checkpoint:
+            ctc_head.load_state_dict({k: v.float() for k, v in checkpoint["ctc_head"].items()})
+    parameters = [*model.parameters(), *ctc_head.parameters()]
+    return Course(
+        model, ctc_head, torch.optim.AdamW(parameters, lr=plan.peak_rate, weight_decay=plan.weight_decay, fused=True)
+    )
+
+
+def train(course: Course, windows: Windows, plan: Plan, vocabulary: Vocabulary, checkpoint: Path) -> None:
+    """Run until the plan's minutes are spent; a checkpoint every three minutes."""
+    filters, chooser = english_filters(), random.Random(plan.seed + course.step)
+    unused = vocabulary.size - len(vocabulary.kept)
+    parameters = [*course.model.parameters(), *course.ctc_head.parameters()]
+    course.model.train()
+    begun, spent, saved, shown = time.monotonic(), course.minutes, course.minutes, dict[int, float]()
+    while course.minutes < plan.minutes:
+        done = course.minutes / plan.minutes
+        length = plan.choose(done, chooser)
+        for group in course.optimizer.param_groups:
+            group["lr"] = rate(plan, course.step, done)
+        batch = windows.batch(length.windows, length.seconds, shifted=length.shifted)
+        decoder, ctc, guide = losses(course.model, course.ctc_head, batch, filters=filters, unused=unused)
+        course.optimizer.zero_grad(set_to_none=True)
+        (decoder + plan.ctc_weight(done) * ctc + plan.guide_weight * guide).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        course.optimizer.step()
+        course.step += 1
+        course.minutes = spent + (time.monotonic() - begun) / 60
+        loss = decoder.item()
+        shown[length.seconds] = 0.95 * shown.get(length.seconds, loss) + 0.05 * loss
+        if course.step % 50 == 0:
+            by_length = "  ".join(f"{s} s {loss:.3f}" for s, loss in sorted(shown.items()))
+            others = f"ctc {ctc.item():.3f}  guide {guide.item():.3f}"
+            print(f"{course.minutes:6.1f} min  step {course.step}  {by_length}  {others}", file=sys.stderr, flush=True)
+        if course.minutes - saved > 3:
+            course.save(checkpoint, vocabulary)
+            saved = course.minutes
+    course.save(checkpoint, vocabulary)
+
+
+def main() -> None:
+    """Prepare the speech, train or resume, leave `checkpoint.pt` in the work folder."""
+    parser = argparse.ArgumentParser(description="Train the embedded recogniser; stop and start it as you like.")
+    parser.add_argument("--ami", type=Path, required=True, help="folder of AMI train meetings (JSON)")
+    parser.add_argument("--work", type=Path, required=True, help="folder for speech and checkpoints")
+    parser.add_argument("--start-from", type=Path, help="Whisper checkpoint of the same width to begin with")
+    parser.add_argument("--minutes", type=float, default=Plan.minutes)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)
+    plan = Plan(minutes=options.minutes)
+    folders, sentences, known = prepare(options.ami, options.work)
+    tokenizer = get_tokenizer(multilingual=False)
+    short = Vocabulary.of(sentences, known, tokenizer)
+    course, checkpoint = begin(plan, short, options.start_from), options.work / "checkpoint.pt"
+    if checkpoint.exists():
+        course.load(checkpoint)
+    windows = Windows(Speech(folders), short, tokenizer, seed=plan.seed + course.step)
+    print(
+        f"{len(short.kept)} tokens, {sum(p.numel() for p in course.model.parameters()) / 1e6:.1f} M parameters",
+        file=sys.stderr,
+    )
+    train(course, windows, plan, short, checkpoint)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""Training windows: spoken sentences packed into fixed lengths, with Whisper's target tokens.
+
+Letters: B windows, N samples, T tokens, F encoder frames (50 a second).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from whisper.audio import HOP_LENGTH, N_FFT, mel_filters
+from whisper.tokenizer import Tokenizer
+
+from audio.embedded.texts import words
+from audio.speech import SAMPLE_RATE
+
+FRAMES_PER_SECOND = 50  # encoder frames: HOP_LENGTH of 160 samples, then a stride of 2
+CTC_LETTERS = " abcdefghijklmnopqrstuvwxyz'"  # index + 1; 0 is the blank
+FIRST_TIMESTAMP_LIMIT = 50  # Whisper's decoder allows at most 1.00 s (50 x 20 ms) for the first one
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Line:
+    """One spoken sentence of the recorded set: `start` and `stop` in samples of `Speech.audio`."""
+
+    text: str
+    voice: str
+    start: int
+    stop: int
+
+
+class Speech:
+    """The recorded sentences of one or several folders written by `voices.record`."""
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self.audio: list[NDArray[np.int16]] = []
+        self.lines: list[tuple[int, Line]] = []
+        for folder in folders:
+            recorded = json.loads((folder / "lines.json").read_text(encoding="utf-8"))
+            self.lines += [(len(self.audio), Line(*line)) for line in recorded]
+            self.audio.append(np.load(folder / "audio.npy", mmap_mode="r"))
+
+    def samples(self, index: int) -> NDArray[np.float32]:
+        """Sentence `index`, shape (N,), in [-1, 1]."""
+        part, line = self.lines[index]
+        return self.audio[part][line.start : line.stop].astype(np.float32) / 32768
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tokens that training can produce, numbered densely; all others share the last number.
+
+    Whisper's English vocabulary has 51,864 tokens, the closed vocabulary needs about 4,500 of them:
+    training on the short list makes the output layer ten times cheaper.
+    """
+
+    kept: tuple[int, ...]
+    size: int  # of the full vocabulary
+
+    @cached_property
+    def _number(self) -> dict[int, int]:
+        return {token: i for i, token in enumerate(self.kept)}
+
+    def encode(self, tokens: Iterable[int]) -> list[int]:
+        """Full token ids to short numbers."""
+        return [self._number.get(token, len(self.kept)) for token in tokens]
+
+    @classmethod
+    def of(cls, sentences: Iterable[str], known: Iterable[str], tokenizer: Tokenizer) -> Vocabulary:
+        """All tokens of `sentences`, of the `known` words in three spellings, and all special tokens."""
+        texts = {f" {s}" for s in sentences}
+        texts |= {form for w in known for form in (f" {w}", f" {w.capitalize()}", w)}
+        tokens = {t for text in texts for t in tokenizer.encode(text)}
+        size = tokenizer.timestamp_begin + 1501
+        return cls(tuple(sorted(tokens | set(range(tokenizer.eot, size)))), size)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step reads."""
+
+    audio: Tensor  # (B, N) float32
+    ceiling: Tensor  # (B,) log10 units added to the loudest mel bin, as a louder file around it would
+    tokens: Tensor  # (B, T) decoder input, short numbers
+    targets: Tensor  # (B, T) next token or IGNORED
+    places: Tensor  # (B, T) encoder frame where the target is spoken, in the window; -1 where it is not
+    letters: list[Tensor]  # CTC targets; empty where the text of the audio is not fully known
+    offset: int  # encoder frames that this window is pretended to start at
+
+
+def log_mel(audio: Tensor, ceiling: Tensor, filters: Tensor) -> Tensor:
+    """Whisper's log-mel spectrogram with the clamp taken per window: (B, N) -> (B, 80, N / 160)."""
+    stft = torch.stft(audio, N_FFT, HOP_LENGTH, window=torch.hann_window(N_FFT), return_complex=True)
+    mel = filters @ (stft[..., :-1].abs() ** 2)
+    log_spec = torch.clamp(mel, min=1e-10).log10()
+    top = log_spec.amax(dim=(1, 2), keepdim=True) + ceiling[:, None, None]
+    return (torch.maximum(log_spec, top - 8.0) + 4.0) / 4.0
+
+
+def english_filters() -> Tensor:
+    """Whisper's 80 mel filters, shape (80, 201)."""
+    return mel_filters("cpu", 80)
+
+
+def letters_of(text: str) -> list[int]:
+    """CTC target of a text: letters, spaces and apostrophes."""
+    return [CTC_LETTERS.index(c) + 1 for c in " ".join(words(text))]
+
+
+class Windows:
+    """Draws random training windows; one generator, so a seed gives the same windows again."""
+
+    def __init__(self, speech: Speech, vocabulary: Vocabulary, tokenizer: Tokenizer, seed: int) -> None:
+        self.speech, self.vocabulary, self.tokenizer = speech, vocabulary, tokenizer
+        self.rng = np.random.default_rng(seed)
+
+    def batch(self, count: int, seconds: int, *, shifted: bool) -> Batch:
+        """`count` windows of `seconds`; `shifted` moves positions and timestamps to a random place."""
+        offset = int(self.rng.integers(0, 1500 - seconds * FRAMES_PER_SECOND + 1)) if shifted else 0
+        drawn = [self._window(seconds, offset) for _ in range(count)]
+        longest = max(len(tokens) for _, tokens, _, _ in drawn) - 1
+        eot, begin = self.vocabulary.encode([self.tokenizer.eot, self.tokenizer.timestamp_begin])
+        tokens, targets = torch.full((count, longest), eot), torch.full((count, longest), IGNORED)
+        places = torch.full((count, longest), -1)
+        for row, (_, sequence, spoken_at, _) in enumerate(drawn):
+            ids, prompt = torch.tensor(self.vocabulary.encode(sequence)), sequence.index(self.tokenizer.sot)
+            tokens[row, : len(ids) - 1] = ids[:-1]
+            targets[row, prompt : len(ids) - 1] = ids[prompt + 1 :]
+            places[row, prompt : prompt + len(spoken_at)] = torch.tensor(spoken_at)
+            if self.tokenizer.no_speech in sequence:  # at <sot> predict "no speech", then end at once
+                tokens[row, 1 : len(ids) - 1] = begin
+        ceiling = torch.tensor(self.rng.uniform(0, 0.6, count) * (self.rng.random(count) < 0.5), dtype=torch.float32)
+        audio = torch.from_numpy(np.stack([a for a, *_ in drawn]))
+        return Batch(audio, ceiling, tokens, targets, places, [torch.tensor(s) for *_, s in drawn], offset)
+
+    def _window(self, seconds: int, offset: int) -> tuple[NDArray[np.float32], list[int], list[int], list[int]]:
+        """Audio (N,), full token ids, the frames where those after <sot> are spoken, CTC letters."""
+        rng, size = self.rng, seconds * SAMPLE_RATE
+        audio = np.zeros(size, np.float32)
+        if rng.random() < 0.03:
+            audio += rng.standard_normal(size).astype(np.float32) * 10 ** rng.uniform(-5, -1.5)
+            return audio, [self.tokenizer.sot, self.tokenizer.no_speech, self.tokenizer.eot], [-1], []
+        spoken, cut_at = self._fill(audio, seconds)
+        audio *= np.float32(10 ** rng.uniform(-0.7, 0))
+        audio += rng.standard_normal(size).astype(np.float32) * np.float32(10 ** rng.uniform(-5, -2.3))
+        tokens, spoken_at = self._tokens(spoken, cut_at, offset)
+        text = " ".join(line.text for line, _ in spoken)
+        return audio, tokens, spoken_at, letters_of(text) if cut_at is None else []
+
+    def _fill(self, audio: NDArray[np.float32], seconds: int) -> tuple[list[tuple[Line, int]], int | None]:
+        """Put sentences into `audio`; returns them with their start sample, and where a cut one starts."""
+        rng, spoken = self.rng, list[tuple[Line, int]]()
+        stop = len(audio) if seconds < 20 or rng.random() < 0.6 else int(len(audio) * rng.uniform(0.15, 1))
+        at = int(rng.uniform(0, 0.9) * SAMPLE_RATE)
+        while True:
+            index = int(rng.integers(len(self.speech.lines)))
+            samples, line = self.speech.samples(index), self.speech.lines[index][1]
+            if at + len(samples) > stop:
+                if not spoken and len(samples) > 0.8 * seconds * SAMPLE_RATE:
+                    continue  # longer than any window of this length: draw another
+                if not spoken:
+                    at = max(0, stop - len(samples))
+                    stop = len(audio)
+                    continue
+                if stop == len(audio) and rng.random() < 0.4 and stop - at > SAMPLE_RATE // 2:
+                    audio[at:] += samples[: stop - at]
+                    return spoken, at
+                return spoken, None
+            audio[at : at + len(samples)] += samples * np.float32(rng.uniform(0.5, 1))
+            spoken.append((line, at))
+            at += len(samples) + int(rng.choice([0.15, 0.5, 1.2]) * rng.uniform(0.5, 1.5) * SAMPLE_RATE)
+
+    def _tokens(self, spoken: list[tuple[Line, int]], cut_at: int | None, offset: int) -> tuple[list[int], list[int]]:
+        """Whisper's sequence (optional previous text, <sot>, segments between timestamps) and its frames."""
+        tokenizer, rng, begin = self.tokenizer, self.rng, self.tokenizer.timestamp_begin
+        timed = rng.random() >= 0.2 or cut_at is not None
+        body, frames = (list[int](), list[int]()) if timed else ([tokenizer.no_timestamps], [-1])
+        for line, at in spoken:
+            first, last = frame_of(at), min(frame_of(at + line.stop - line.start), 1500 - offset)
+            text = tokenizer.encode(" " + line.text)
+            body += [begin + offset + first, *text, begin + offset + last] if timed else text
+            frames += (
+                [first, *_spread(text, first, last, tokenizer), last]
+                if timed
+                else _spread(text, first, last, tokenizer)
+            )
+        if timed and not offset:
+            body[0] = min(body[0], begin + FIRST_TIMESTAMP_LIMIT)
+        if cut_at is not None:
+            body.append(begin + offset + frame_of(cut_at))
+            frames.append(frame_of(cut_at))
+        return [*self._prompt(), tokenizer.sot, *body, tokenizer.eot], frames
+
+    def _prompt(self) -> list[int]:
+        """The previous text that a third of the windows start with."""
+        if self.rng.random() >= 0.3:
+            return []
+        picked = self.rng.integers(len(self.speech.lines), size=int(self.rng.integers(1, 12)))
+        before = " ".join(self.speech.lines[int(i)][1].text for i in picked)
+        return [self.tokenizer.sot_prev, *self.tokenizer.encode(" " + before)[-200:]]
+
+
+def frame_of(sample: int) -> int:
+    """The encoder frame at a sample."""
+    return round(sample * FRAMES_PER_SECOND / SAMPLE_RATE)
+
+
+def _spread(tokens: list[int], first: int, last: int, tokenizer: Tokenizer) -> list[int]:
+    """Where each token of a sentence is spoken, if every letter takes as long as any other."""
+    ends = np.cumsum([len(tokenizer.decode([token])) for token in tokens])
+    middles = (ends - np.diff(ends, prepend=0) / 2) / ends[-1]
+    return [first + int(m * (last - first)) for m in middles]

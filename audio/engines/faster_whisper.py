@@ -1,0 +1,103 @@
+"""faster-whisper as a Transcriber: a CTranslate2 folder, on batches of windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from ctranslate2 import StorageView
+from faster_whisper import WhisperModel
+from numpy.typing import NDArray
+from torch import Tensor
+from whisper.tokenizer import Tokenizer
+
+from audio.engines import RecognitionOptions, RecognizedWindow
+from audio.engines.rounds import STAMP_S, Decoded, Draft, Task, recognize_windows
+from audio.speech import AudioError, Samples
+
+Features = NDArray[np.float32]  # (B, 1500, d)
+
+_MAX_INITIAL_TIMESTAMP_S = 1.0  # whisper's default
+_PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"  # whisper's: punctuation that joins a word
+
+
+class FasterWhisper:
+    """A folder made by our converter or published for faster-whisper; nothing is ever downloaded.
+
+    `compute_type` is one of CTranslate2's, `threads` its threads (0 = its default). Raises AudioError where the folder
+    lacks a file, is damaged, or cannot be run like that.
+    """
+
+    name = "faster-whisper"
+
+    def __init__(self, folder: Path, *, device: str = "cpu", compute_type: str = "float32", threads: int = 0) -> None:
+        for name in ("model.bin", "tokenizer.json"):  # without the latter the library would ask the network
+            if not (folder / name).is_file():
+                raise AudioError(f"{folder} has no {name}: give a folder that was converted for faster-whisper")
+        try:
+            self._whisper = WhisperModel(
+                str(folder), device=device, compute_type=compute_type, cpu_threads=threads, local_files_only=True
+            )
+        except (RuntimeError, ValueError) as error:
+            remedy = "convert it again, or choose another device or compute type"
+            raise AudioError(f"{folder} does not run on {device} in {compute_type} ({error}): {remedy}") from error
+        self.model = str(folder)
+        self.multilingual: bool = self._whisper.model.is_multilingual
+        self.num_languages = 100 if self._whisper.hf_tokenizer.token_to_id("<|yue|>") else 99
+        self.n_mels: int = self._whisper.model.n_mels
+        self.n_text_ctx: int = self._whisper.max_length
+
+    def __call__(self, windows: Sequence[Samples], options: RecognitionOptions) -> list[RecognizedWindow]:
+        return recognize_windows(self, windows, options)
+
+    def encode(self, mel: Tensor) -> Features:
+        """Log-mel windows (B, M, 3000) to audio features; a CPU is nearly twice as fast window by window."""
+        on_cpu = self._whisper.model.device == "cpu"
+        parts = [StorageView.from_array(part.numpy()) for part in torch.split(mel, 1 if on_cpu else len(mel))]
+        return np.concatenate([_array(self._whisper.model.encode(part, to_cpu=True)) for part in parts])
+
+    def take(self, encoded: Features, rows: list[int]) -> Features:
+        """Some of the windows."""
+        return encoded[rows]
+
+    def detect_languages(self, encoded: Features) -> list[str]:
+        """The most probable language of each window."""
+        ranked = self._whisper.model.detect_language(StorageView.from_array(encoded))
+        return [best.strip("<|>") for (best, _), *_ in ranked]
+
+    def decode(self, encoded: Features, task: Task, temperature: float) -> list[Decoded]:
+        """One call of CTranslate2 for all windows, with whisper's rules on what may be written."""
+        prompt = task.initial_tokens
+        results = self._whisper.model.generate(
+            StorageView.from_array(encoded),
+            [prompt] * len(encoded),
+            beam_size=task.beam_size if temperature == 0 else 1,
+            max_length=max(2 * task.max_tokens, task.max_tokens + len(prompt)),  # it writes half of it, or up to it
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_tokens=_suppressed(task.tokenizer),
+            max_initial_timestamp_index=round(_MAX_INITIAL_TIMESTAMP_S / STAMP_S),
+            sampling_topk=1 if temperature == 0 else 0,
+            sampling_temperature=temperature or 1.0,
+        )
+        written = [(result.sequences_ids[0], result.scores[0], result.no_speech_prob) for result in results]
+        # the score is per token, whisper counts the end token, too
+        return [Decoded(ids, score * len(ids) / (len(ids) + 1), silence) for ids, score, silence in written]
+
+    def add_words(self, encoded: Features, tokenizer: Tokenizer, drafts: list[list[Draft]], frames: list[int]) -> None:
+        """Put timed words into the segments; window by window, or one's last word would move the next one's first."""
+        for features, segments, num_frames in zip(encoded, drafts, frames, strict=True):
+            view = StorageView.from_array(features[None])
+            self._whisper.add_word_timestamps([segments], tokenizer, view, [num_frames], _PREPENDED, _APPENDED, 0.0)
+
+
+def _array(view: StorageView) -> Features:
+    return np.asarray(view, dtype=np.float32)
+
+
+def _suppressed(tokenizer: Tokenizer) -> list[int]:
+    """What whisper never writes: symbols for sounds, and what steers the decoder."""
+    steering = ("transcribe", "translate", "sot", "sot_prev", "sot_lm", "no_speech")
+    return sorted({*tokenizer.non_speech_tokens, *(getattr(tokenizer, name) for name in steering)})

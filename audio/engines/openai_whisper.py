@@ -1,0 +1,153 @@
+"""openai-whisper as a Transcriber: whisper's own model and search, on batches of windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from whisper.decoding import DecodingOptions, DecodingTask, PyTorchInference
+from whisper.model import Whisper
+from whisper.timing import add_word_timestamps
+from whisper.tokenizer import Tokenizer
+
+from audio.engines import RecognitionOptions, RecognizedWindow
+from audio.engines.convert import alignment_heads, load_checkpoint, sha256_of
+from audio.engines.rounds import Decoded, Draft, Task, recognize_windows
+from audio.speech import AudioError, Samples
+
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+class OpenAIWhisper:
+    """A checkpoint in whisper's official format. One meeting is decoded at a time, the others wait.
+
+    `compute_type`: "float32", "float16" on a GPU, or "bfloat16", which runs the encoder in it and the decoder in
+    float32 (1.4 times the encoder speed on a CPU with AVX-512 BF16). `threads`: torch's, 0 = leave as they are.
+    Raises AudioError where the file is no Whisper checkpoint or the CPU is asked for float16.
+    """
+
+    name = "openai-whisper"
+
+    def __init__(self, path: Path, *, device: str = "cpu", compute_type: str = "float32", threads: int = 0) -> None:
+        if compute_type not in _DTYPES or (compute_type == "float16" and device == "cpu"):
+            raise AudioError(f"{self.name} cannot compute in {compute_type} on {device}: choose float32 or bfloat16")
+        if threads:
+            torch.set_num_threads(threads)
+        dims, weights = load_checkpoint(path)
+        network = Whisper(dims)
+        network.load_state_dict(weights)
+        if heads := alignment_heads(sha256_of(path)):
+            network.set_alignment_heads(heads)
+        self._heads = network.alignment_heads  # sparse: stays on the CPU, not every GPU can hold it
+        del network.alignment_heads
+        self._dtype = _DTYPES[compute_type]
+        for module in network.modules() if compute_type == "float16" else network.encoder.modules():
+            if isinstance(module, (nn.Linear, nn.Conv1d, nn.Embedding)):  # layer norms stay in float32, as whisper's do
+                module.to(self._dtype)
+        self._network = network.eval().to(device)
+        self._turn = Lock()  # whisper keeps a decoding's caches as hooks on the model
+        self.model = str(path)
+        self.multilingual: bool = network.is_multilingual
+        self.num_languages: int = network.num_languages
+        self.n_mels: int = dims.n_mels
+        self.n_text_ctx: int = dims.n_text_ctx
+
+    def __call__(self, windows: Sequence[Samples], options: RecognitionOptions) -> list[RecognizedWindow]:
+        with self._turn, torch.inference_mode():
+            return recognize_windows(self, windows, options)
+
+    def encode(self, mel: Tensor) -> Tensor:
+        """Log-mel windows (B, M, 3000) to audio features (B, 1500, d); a CPU is a quarter faster window by window."""
+        on_cpu = self._network.device.type == "cpu"
+        mel = mel.to(self._network.device, self._dtype)
+        features = torch.cat([self._network.encoder(part) for part in torch.split(mel, 1 if on_cpu else len(mel))])
+        return features.to(torch.float32) if self._dtype == torch.bfloat16 else features
+
+    def take(self, encoded: Tensor, rows: list[int]) -> Tensor:
+        """Some of the windows."""
+        return encoded[rows]
+
+    def detect_languages(self, encoded: Tensor) -> list[str]:
+        """The most probable language of each window."""
+        _, probabilities = self._network.detect_language(encoded)
+        return [max(of_window, key=of_window.get) for of_window in probabilities]
+
+    def decode(self, encoded: Tensor, task: Task, temperature: float) -> list[Decoded]:
+        """One pass of whisper's search over all windows; a beam search takes them one by one, as whisper must."""
+        beam = task.beam_size if temperature == 0 and task.beam_size > 1 else None
+        options = DecodingOptions(
+            task=task.tokenizer.task or "transcribe",
+            language=task.tokenizer.language or "en",
+            temperature=temperature,
+            sample_len=task.max_tokens,
+            beam_size=beam,
+            prompt=list(task.prompt),
+            fp16=self._dtype == torch.float16,
+        )
+        with torch.random.fork_rng():
+            torch.manual_seed(0)  # the same audio gives the same text, also when it is sampled
+            results = [
+                result
+                for part in torch.split(encoded, 1 if beam else len(encoded))
+                for result in self._search(options).run(part)
+            ]
+        return [Decoded(result.tokens, result.avg_logprob, result.no_speech_prob) for result in results]
+
+    def add_words(self, encoded: Tensor, tokenizer: Tokenizer, drafts: list[list[Draft]], frames: list[int]) -> None:
+        """Put timed words into the segments, by whisper's cross-attention alignment."""
+        for features, segments, num_frames in zip(encoded, drafts, frames, strict=True):
+            add_word_timestamps(
+                segments=segments,
+                model=_Encoded(self._network, self._heads),
+                tokenizer=tokenizer,
+                mel=features,
+                num_frames=num_frames,
+                last_speech_timestamp=0.0,
+            )
+
+    def _search(self, options: DecodingOptions) -> DecodingTask:
+        search = DecodingTask(self._network, options)
+        if options.beam_size is None:
+            search.inference = _Shrinking(self._network, len(search.initial_tokens), search.tokenizer.eot)
+        return search
+
+
+class _Encoded:
+    """The model as whisper's word timing sees it, but fed with audio that is already encoded."""
+
+    def __init__(self, network: Any, alignment_heads: Tensor) -> None:
+        self.dims, self.decoder, self.device = network.dims, network.decoder, network.device
+        self.alignment_heads = alignment_heads
+
+    def __call__(self, features: Tensor, tokens: Tensor) -> Tensor:
+        logits: Tensor = self.decoder(tokens, features)
+        return logits
+
+
+class _Shrinking(PyTorchInference):  # type: ignore[misc]
+    """Whisper's step of the decoder; windows that have ended leave it, and do not run on with the longest one."""
+
+    def __init__(self, network: Any, initial_token_length: int, eot: int) -> None:
+        super().__init__(network, initial_token_length)
+        self.eot, self.rows = eot, torch.empty(0, dtype=torch.long)
+
+    def logits(self, tokens: Tensor, audio_features: Tensor) -> Tensor:
+        """Next-token logits (B, 1, vocabulary); rows that have ended get zeros, their next token is forced anyway."""
+        if tokens.shape[1] <= self.initial_token_length:
+            self.rows = torch.arange(len(tokens), device=tokens.device)
+            first: Tensor = super().logits(tokens, audio_features)
+            return first
+        going = tokens[self.rows, -1] != self.eot
+        if not going.all():
+            self.rows = self.rows[going]
+            for module, cached in self.kv_cache.items():
+                self.kv_cache[module] = cached[going]
+        # of the features only the type is still read: their keys and values are in the cache
+        logits: Tensor = super().logits(tokens[self.rows], audio_features[:1])
+        everywhere = logits.new_zeros(len(tokens), *logits.shape[1:])
+        everywhere[self.rows] = logits
+        return everywhere

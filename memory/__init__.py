@@ -1,0 +1,1 @@
+"""The mind: turns utterances into notes and minutes."""

@@ -1,0 +1,1 @@
+"""The meeting: joins ear, mind and shelf, shows the meeting and keeps it."""

@@ -1,0 +1,184 @@
+"""Keeps a meeting's events: one JSON line each, appended and fsynced. The journal is the meeting."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from pipeline.events import Concluded, Event, Hearing, PipelineError, Reached, Said, Trouble, from_line, to_line
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+JOURNAL = "journal.jsonl"  # in the meeting's folder
+LOCK = "journal.lock"  # empty; held by the process that writes
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where an interrupted meeting goes on."""
+
+    reached: Mapping[str, int]  # source -> its first sample (16 kHz) that is not done yet
+    next_utterance: int  # 7 where "u6" is the last that counts
+
+
+class Journal:
+    """The one writer of a meeting, in its folder.
+
+    Opening cuts what a break left behind: a torn last line, and utterances that no Reached of their source confirms,
+    for their audio will be heard again. Raises PipelineError where another process writes or the disk fails.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / JOURNAL
+        self._lock = lock(folder)
+        try:
+            self.resume_point = _mend(self.path)
+            self._file = self.path.open("ab", buffering=0)
+            _sync(folder, folder.parent)
+        except OSError as error:
+            self._lock.close()
+            raise _unwritable(self.path, error) from error
+
+    def append(self, *events: Event) -> None:
+        """Keeps the events before it returns, together: one write, one fsync. Hearing events are passed over.
+
+        Where that fails none of them is kept, and all that was kept before stays readable.
+        """
+        lines = "".join(f"{to_line(event)}\n" for event in events if not isinstance(event, Hearing)).encode()
+        size = os.fstat(self._file.fileno()).st_size
+        try:
+            _write(self._file, lines)
+        except OSError as error:
+            with suppress(OSError):
+                self._file.truncate(size)
+            raise _unwritable(self.path, error) from error
+
+    def close(self) -> None:
+        """Lets others write. What was appended is on disk already."""
+        self._file.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read(path: Path) -> Iterator[Event]:
+    """All events of a journal, also of one that is still written.
+
+    A torn last line is left out. A line that is damaged elsewhere becomes a Trouble that names it.
+    """
+    try:
+        for _, event in _lines(path):
+            yield event
+    except OSError as error:
+        raise PipelineError(
+            f"the journal {path} cannot be read ({error.strerror}); check that it is there and yours to read"
+        ) from error
+
+
+def lock(folder: Path) -> BinaryIO:
+    """The right to write this meeting, held until the returned file is closed or the process ends, however it ends."""
+    path = folder / LOCK
+    try:
+        file = path.open("ab")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError) as error:  # as Unix and Windows call a lock that is taken
+        file.close()
+        raise PipelineError(
+            f"the meeting {folder.name} is being written by another rapporteur; wait until it ends, or stop it"
+        ) from error
+    except OSError as error:
+        file.close()
+        raise PipelineError(
+            f"{path} cannot be locked ({error.strerror}); set library.home to a folder on a disk that knows locks"
+        ) from error
+    return file
+
+
+def _lines(path: Path) -> Iterator[tuple[bytes, Event]]:
+    """Each whole line and its event; one line is held back, because a broken last line is torn, not damaged."""
+    damaged: tuple[bytes, Event] | None = None
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if damaged:
+                yield damaged
+                damaged = None
+            try:
+                event = from_line(line.decode(errors="replace"))
+            except PipelineError:
+                damaged = line, Trouble(f"line {number} of {path} is damaged and was skipped; a backup may have it")
+                continue
+            if line.endswith(b"\n"):
+                yield line, event
+
+
+def _mend(path: Path) -> ResumePoint:
+    """Cuts the journal back to what is settled; a new file takes its place at once, or not at all."""
+    if not path.exists():
+        return ResumePoint({}, 1)
+    lines = _settled(list(_lines(path)))
+    whole = b"".join(line for line, _ in lines)
+    if len(whole) != path.stat().st_size:
+        mended = path.with_suffix(".mended")
+        with mended.open("wb", buffering=0) as file:
+            _write(file, whole)
+        mended.replace(path)
+    numbers = [int(e.utterance.id[1:]) for _, e in lines if isinstance(e, Said) and e.utterance.id[1:].isdecimal()]
+    reached = {e.source: e.sample for _, e in lines if isinstance(e, Reached)}
+    return ResumePoint(reached, 1 + max(numbers, default=0))
+
+
+def _settled(lines: list[tuple[bytes, Event]]) -> list[tuple[bytes, Event]]:
+    """Without the utterances after the last Reached of their source; all other events stay."""
+    kept: list[tuple[bytes, Event]] = []
+    confirmed: set[str] = set()
+    concluded = any(isinstance(event, Concluded) for _, event in lines)
+    for line, event in reversed(lines):
+        if isinstance(event, Reached):
+            confirmed.add(event.source)
+        if concluded or not isinstance(event, Said) or event.utterance.source in confirmed:
+            kept.append((line, event))
+    return kept[::-1]
+
+
+def _write(file: BinaryIO, data: bytes) -> None:
+    """All of `data` onto the disk; the system may take it in parts when the disk is nearly full."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+    os.fsync(file.fileno())
+
+
+def _sync(*folders: Path) -> None:
+    """Makes the entries in the folders, and so a new journal's name, survive a power cut; Windows does so by itself."""
+    if sys.platform != "win32":
+        for folder in folders:
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+def _unwritable(path: Path, error: OSError) -> PipelineError:
+    return PipelineError(
+        f"{path} could not be written ({error.strerror}); make room or give access, then run the same command again "
+        "(what was written before is kept)"
+    )

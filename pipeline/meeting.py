@@ -1,0 +1,61 @@
+"""The meeting: audio in, events out, each kept before anybody sees it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from audio.recognizer import Batch
+from audio.speech import SAMPLE_RATE, AudioChunk, SpeechSegment
+from pipeline.events import Concluded, Event, Reached, Said
+from pipeline.journal import Journal, ResumePoint
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The stages of a meeting, each a generator over the one before."""
+
+    segment: Callable[[Iterable[AudioChunk]], Iterator[SpeechSegment]]
+    recognize: Callable[[Iterable[SpeechSegment], ResumePoint], Iterator[Batch]]
+
+
+def hear(chunks: Iterable[AudioChunk], parts: Parts, resume: ResumePoint) -> Iterator[Event]:
+    """THE FLOW: chunks, segments, batches of utterances, events; the end of the input is the end of the loop."""
+    heard: dict[str, int] = {}
+    speech: Counter[str] = Counter()
+    languages: Counter[str] = Counter()
+    segments = _measured(parts.segment(_clocked(chunks, heard)), speech)
+    for batch in parts.recognize(segments, resume):
+        languages.update(u.language for u in batch.utterances if not u.suppressed)
+        yield from (Said(utterance) for utterance in batch.utterances)
+        yield from (Reached(source, sample) for source, sample in batch.reached.items())
+    yield from (Reached(source, sample) for source, sample in heard.items())
+    language = languages.most_common(1)[0][0] if languages else ""
+    duration_s, speech_s = (max(counts.values(), default=0) / SAMPLE_RATE for counts in (heard, speech))
+    yield Concluded(duration_s, speech_s, language)
+
+
+def keep(events: Iterable[Event], journal: Journal) -> Iterator[Event]:
+    """Pass the events on once they are on disk: a batch of utterances with the Reached that confirms it."""
+    waiting: list[Event] = []
+    for event in events:
+        waiting.append(event)
+        if not isinstance(event, Said):
+            journal.append(*waiting)
+            yield from waiting
+            waiting.clear()
+    journal.append(*waiting)
+    yield from waiting
+
+
+def _clocked(chunks: Iterable[AudioChunk], heard: dict[str, int]) -> Iterator[AudioChunk]:
+    for chunk in chunks:
+        heard[chunk.source] = chunk.stop
+        yield chunk
+
+
+def _measured(segments: Iterable[SpeechSegment], speech: Counter[str]) -> Iterator[SpeechSegment]:
+    for segment in segments:
+        speech[segment.source] += round(len(segment.samples) * segment.speech_share)
+        yield segment

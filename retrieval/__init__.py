@@ -1,0 +1,1 @@
+"""The shelf: keeps passages and finds them again."""
