@@ -9,7 +9,7 @@ WORK ?= out/embedded
 .PHONY: demo setup system test lint unit slow sample train evaluate bench wheel clean
 
 demo: setup
-	$(BIN)/rapporteur transcribe samples/meeting.flac --model embedded --output-dir out/demo --again
+	$(BIN)/rapporteur transcribe samples/meeting.flac --model embedded --began 2026-03-10T09:00+01:00 --output-dir out/demo --again
 
 setup: $(READY)
 

@@ -6,6 +6,7 @@ listed here, and may open nothing by itself, neither a file nor a connection.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ def decode(source: Path | BinaryIO, *, report: Report = log_loss) -> Iterator[Pl
         for block in _blocks(recording, report):
             heard += block.shape[1]
             if heard > LONGEST_S * SAMPLE_RATE:
-                raise AudioError(f"{recording.name} is longer than {LONGEST_S // 3600} hours; split it.")
+                raise AudioError(f"{recording.name} is longer than {LONGEST_S / 3600:g} hours; split it.")
             yield block
         if not heard:
             raise AudioError(f"{recording.name} holds no sound; it was perhaps cut off at its very start.")
@@ -98,11 +99,20 @@ class _Recording:
         return float(length * unit)
 
 
-class _Pipe:
-    """A stream that comes when it comes: takes what is there instead of waiting for a full buffer."""
+class _Bytes:
+    """A source's bytes as PyAV asks for them."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self.read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.read: Callable[[int], bytes] = getattr(file, "read1", file.read)  # of a pipe: what is there, at once
+        self.seekable, self.tell = file.seekable, file.tell
+
+    def seek(self, offset: int, whence: int) -> int:
+        """FFmpeg's way to say that there is no such place; PyAV would print an exception and go on."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -errno.EINVAL
 
 
 @contextmanager
@@ -111,10 +121,11 @@ def _opened(source: Path | BinaryIO) -> Iterator[_Recording]:
     name = _name(source)
     limits = {"format_whitelist": _CONTAINERS, "protocol_whitelist": ""}  # "": no protocol at all
     try:
-        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
-            bytes_ = file if file.seekable() else _Pipe(file)
-            with av.open(bytes_, "r", container_options=limits, metadata_errors="replace") as container:
-                yield _Recording(name, container, _main_stream(container, name))
+        with (
+            source.open("rb") if isinstance(source, Path) else nullcontext(source) as file,
+            av.open(_Bytes(file), "r", container_options=limits, metadata_errors="replace") as container,
+        ):
+            yield _Recording(name, container, _main_stream(container, name))
     except _BROKEN as error:
         raise AudioError(_why(source, error)) from None
 
@@ -122,7 +133,7 @@ def _opened(source: Path | BinaryIO) -> Iterator[_Recording]:
 def _main_stream(container: InputContainer, name: str) -> AudioStream:
     stream = container.streams.best("audio")
     if not isinstance(stream, AudioStream):
-        raise AudioError(f"{name} holds no sound: it has no audio stream; choose another file.")
+        raise AudioError(f"{name} holds no sound: it has no audio stream, or was cut off; choose another file.")
     if stream.codec_context is None:
         raise AudioError(f"{name} holds sound in a coding that is unknown here; convert it to flac or wav.")
     if not _in_bounds(stream.sample_rate, stream.channels):
@@ -153,7 +164,7 @@ def _frames(recording: _Recording, report: Report) -> Iterator[AudioFrame]:
             continue
         yield from (frame for frame in frames if _in_bounds(frame.sample_rate, frame.layout.nb_channels))
     if damaged:
-        report(f"{recording.name} is damaged: packets left out: {damaged}", first_s)
+        report(f"{recording.name} is damaged: {damaged} packet(s) are left out", first_s)
 
 
 class _Clock:
@@ -214,16 +225,17 @@ def _why(source: Path | BinaryIO, error: Exception) -> str:
     """One sentence: what is wrong with the source and what to do."""
     name = _name(source)
     match error:
-        case av.FFmpegError() | EOFError() | UnicodeDecodeError() | IndexError() | NotImplementedError():
-            if isinstance(source, Path) and source.stat().st_size == 0:
-                return f"{name} is empty; record or copy it again."
-            hint = "" if isinstance(source, Path) else ", and mp4 or m4a only as a file"
-            return f"{name} is damaged or not a recording; readable are {_READABLE}{hint}."
+        case av.FFmpegError():  # some of these are OSErrors too, but speak of what is inside
+            pass
         case FileNotFoundError():
             return f"{name} does not exist; check the name."
         case IsADirectoryError():
             return f"{name} is a folder; name a recording."
         case PermissionError():
             return f"{name} may not be read by this user; change its permissions."
-        case _:
-            return f"{name} could not be read ({error}); copy it to another disk and try again."
+        case OSError():
+            return f"{name} could not be read ({error.strerror}); copy it to another disk and try again."
+    if isinstance(source, Path) and not source.stat().st_size:
+        return f"{name} is empty; record or copy it again."
+    hint = "" if isinstance(source, Path) else ", and mp4 or m4a only as a file"
+    return f"{name} is damaged or not a recording; readable are {_READABLE}{hint}."

@@ -22,9 +22,7 @@ SUFFIXES = frozenset(
 )
 
 
-def file_source(
-    path: Path | str, *, channels: Channels = "mix", report: Report = log_loss
-) -> Iterator[AudioChunk]:
+def file_source(path: Path | str, *, channels: Channels = "mix", report: Report = log_loss) -> Iterator[AudioChunk]:
     """The recording at `path` ("-": standard input) in chunks of at most one second.
 
     "mix" gives one source "", the mean of all channels; "separate" gives one source a channel ("left",

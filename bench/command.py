@@ -32,7 +32,12 @@ def shown_utterances(files: Sequence[Path], home: Path, *flags: str) -> dict[str
 
 
 def environment(home: Path) -> dict[str, str]:
-    """This process's, but with the default settings and an empty library, and without any network."""
+    """This process's, but with the default settings, nothing in the library or the cache, and without any network."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAPPORTEUR_")}
-    settings = {"RAPPORTEUR_HOME": str(home / "library"), "RAPPORTEUR_CONFIG": str(ROOT / "config.yaml")}
-    return {**kept, **settings, "RAPPORTEUR_RECOGNITION_OFFLINE": "true", "HF_HUB_OFFLINE": "1"}
+    places = {
+        "RAPPORTEUR_HOME": home / "library",
+        "RAPPORTEUR_CONFIG": ROOT / "config.yaml",
+        "XDG_CACHE_HOME": home,  # converted checkpoints go to `rapporteur` in it
+    }
+    offline = {"RAPPORTEUR_RECOGNITION_OFFLINE": "true", "HF_HUB_OFFLINE": "1"}
+    return {**kept, **{name: str(path) for name, path in places.items()}, **offline}

@@ -137,7 +137,7 @@ def main() -> None:
     rows = [(one.name, f"{one.minutes:.1f}", str(one.utterances), str(one.words)) for one in heard]
     print(f"{circumstances()}\n")
     print(table(("sound", "minutes", "utterances shown", "words"), rows))
-    sys.exit(any(one.words or one.utterances for one in heard))
+    sys.exit(int(any(one.words or one.utterances for one in heard)))
 
 
 if __name__ == "__main__":

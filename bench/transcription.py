@@ -25,6 +25,7 @@ from bench.command import ROOT, environment
 from bench.report import circumstances, progress, table
 from bench.score import MEETING, meeting_lines, word_error_rate
 
+RANDOM = ("tiny", "base")  # checkpoints whose words mean nothing
 THREADS = 2
 QUICK_S = 60.0
 HEADER = (
@@ -79,27 +80,33 @@ BATCHED_GREEDY_INT8 = System("faster-whisper batched, greedy, int8", "faster-whi
 OURS_FASTER = System("**ours, faster-whisper**, float32", "ours-faster-whisper")
 OURS_FASTER_INT8 = System("**ours, faster-whisper** (our defaults: greedy, int8)", "ours-faster-whisper", "int8")
 SYSTEMS = (
-    *(WHISPER, WHISPER_GREEDY, OURS_OPENAI),
-    *(BATCHED, BATCHED_GREEDY, OURS_FASTER),
-    *(BATCHED_INT8, BATCHED_GREEDY_INT8, OURS_FASTER_INT8),
+    WHISPER,
+    WHISPER_GREEDY,
+    OURS_OPENAI,
+    BATCHED,
+    BATCHED_GREEDY,
+    OURS_FASTER,
+    BATCHED_INT8,
+    BATCHED_GREEDY_INT8,
+    OURS_FASTER_INT8,
 )
-RIVALS = (  # ours, theirs
-    *((OURS_OPENAI, WHISPER), (OURS_OPENAI, WHISPER_GREEDY)),
-    *((OURS_FASTER, BATCHED), (OURS_FASTER, BATCHED_GREEDY)),
-    *((OURS_FASTER_INT8, BATCHED_INT8), (OURS_FASTER_INT8, BATCHED_GREEDY_INT8)),
-)
+RIVALS = {
+    OURS_OPENAI: (WHISPER, WHISPER_GREEDY),
+    OURS_FASTER: (BATCHED, BATCHED_GREEDY),
+    OURS_FASTER_INT8: (BATCHED_INT8, BATCHED_GREEDY_INT8),
+}
 
 
 def compare(checkpoint: str, recording: Recording, repeats: int, work: Path) -> dict[System, list[Measured]]:
     """All runs with one checkpoint, the systems in turn so that what disturbs the machine disturbs all of them."""
     command = [sys.executable, "-m", "bench.checkpoints", checkpoint, str(work)]
     models = json.loads(subprocess.check_output(command, cwd=ROOT))
-    known = checkpoint not in ("tiny", "base")  # a prompt would shift the positions that a random model counts by
+    conditioned = checkpoint not in RANDOM  # a prompt would shift the positions that a random model counts by
     runs: dict[System, list[Measured]] = {system: [] for system in SYSTEMS}
     for repeat in range(repeats):
         for system, measured in runs.items():
             model = models[system.compute_type if system.name == "faster-whisper" else "pt"]
-            measured.append(measure(system, recording, model, conditioned=known, work=work))
+            measured.append(measure(system, recording, model, conditioned=conditioned, work=work))
             progress(f"{checkpoint} {repeat + 1}/{repeats} {system.label}: {measured[-1].process_s:.1f} s")
     return runs
 
@@ -119,7 +126,7 @@ def measure(system: System, recording: Recording, model: str, *, conditioned: bo
     }
     flags = [part for name, value in job.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "bench.drive", system.name, *flags]
-    settings = {**environment(work), "XDG_CACHE_HOME": str(work), "OMP_NUM_THREADS": str(THREADS)}
+    settings = {**environment(work), "OMP_NUM_THREADS": str(THREADS)}
     began = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=ROOT, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8"
@@ -157,7 +164,7 @@ def rows(runs: dict[System, list[Measured]], recording: Recording, *, scored: bo
 
 def speedups(runs: dict[System, list[Measured]]) -> Iterator[Sequence[str]]:
     """How many times faster ours is, the whole process and the recognition alone."""
-    for ours, theirs in RIVALS:
+    for ours, theirs in ((ours, rival) for ours, rivals in RIVALS.items() for rival in rivals):
         process = median(m.process_s for m in runs[theirs]) / median(m.process_s for m in runs[ours])
         alone = _alone_s(runs[theirs]) / _alone_s(runs[ours])
         yield f"{ours.label} against {theirs.label}", f"{process:.2f}x", f"{alone:.2f}x"
@@ -183,7 +190,7 @@ def main() -> None:
     """Measure and print the report."""
     parser = argparse.ArgumentParser(description="Measure ours against the whisper command and faster-whisper.")
     parser.add_argument("--quick", action="store_true", help=f"once, {QUICK_S:.0f} s of sound, embedded model only")
-    parser.add_argument("--checkpoints", nargs="+", default=["embedded", "tiny", "base"], help="or paths of .pt files")
+    parser.add_argument("--checkpoints", nargs="+", default=["embedded", *RANDOM], help="or paths of .pt files")
     parser.add_argument("--seconds", type=float, help="only the first part of the recording")
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
@@ -196,7 +203,7 @@ def main() -> None:
         for checkpoint in options.checkpoints:
             runs = compare(checkpoint, heard, options.repeat, Path(folder))
             print(f"### Checkpoint: {Path(checkpoint).name}\n")
-            print(table(HEADER, rows(runs, heard, scored=checkpoint not in ("tiny", "base"))), end="\n\n")
+            print(table(HEADER, rows(runs, heard, scored=checkpoint not in RANDOM)), end="\n\n")
             print(table(("speed", "process", "recognition"), speedups(runs)), end="\n\n", flush=True)
 
 

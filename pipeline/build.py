@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,21 +18,21 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from audio.decode import duration_s, sha256_of
 from audio.engines import Transcriber, models
-from audio.recognizer import recognize
+from audio.recognizer import Batch, recognize
 from audio.segmenter import FILE, segment
 from audio.sources import expand, file_source
-from audio.vad import detector
+from audio.speech import SAMPLE_RATE, AudioError, SpeechSegment
+from audio.vad import DETECTORS, WebrtcVad
 from pipeline.config import Settings, settings_fingerprint
 from pipeline.events import Event, Opened, PipelineError
 from pipeline.export import ExportOptions
 from pipeline.export.page import PageOptions
 from pipeline.export.subtitles import SubtitleOptions
-from pipeline.journal import Journal, ResumePoint
+from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
 from pipeline.meeting import Parts, hear, keep
 
 VERSION = metadata.version("rapporteur")
-NOWHERE = ResumePoint({}, 1)  # a new meeting begins at the beginning
 Say = Callable[[str], None]
 
 
@@ -51,7 +51,7 @@ class Job:
 class Chosen:
     """The engine and model that "auto" became."""
 
-    engine: str
+    engine: models.Engine
     model: models.ModelFile
     device: str
     compute_type: str
@@ -67,12 +67,19 @@ class Run:
 
     def open(self, recording: Path, *, again: bool, began: datetime | None) -> Job:
         """Find, resume or start the meeting of this recording. Raises AudioError or PipelineError."""
+        self._listen_in(recording)
         opened = self._opened(recording, began)
         if not again and (found := self._library.find(opened.audio_sha256, opened.settings_sha256)) and found.finished:
             return Job(found.title, self._library.events(found), found.duration_s, found.duration_s, True)
         journal = self._library.create(opened) if again else self._library.open_or_resume(opened)
         from_s = max(journal.resume_point.reached.values(), default=0) / SAMPLE_RATE
         return Job(opened.title, self._events(recording, journal), duration_s(recording), from_s, False)
+
+    def _listen_in(self, recording: Path) -> None:
+        """Refuse what holds no sound before a meeting is made of it or a model loaded."""
+        chunks = file_source(recording, channels=self._settings.audio.channels)
+        if next(chunks, None) is None:
+            raise AudioError(f"{recording} holds no sound; check that it is the right file and was copied whole")
 
     def _events(self, recording: Path, journal: Journal) -> Iterator[Event]:
         """What the journal has already, at least Opened, then what is heard now."""
@@ -103,16 +110,18 @@ class Run:
         """Engine, model, device and number type; a model that is missing is downloaded here."""
         wanted = self._settings.recognition
         engine: models.Engine = _engine(wanted.engine, wanted.model)
-        device, compute_type = models.device_and_compute(
-            engine, device=wanted.device, compute_type=wanted.compute_type
-        )
+        device, compute_type = models.device_and_compute(engine, device=wanted.device, compute_type=wanted.compute_type)
         language = None if wanted.language == "auto" else wanted.language
         with download_bar(wanted.model) as progress:
             if wanted.model != "auto":
                 model = models.resolve(wanted.model, engine=engine, offline=wanted.offline, progress=progress)
                 return Chosen(engine, model, device, compute_type)
             choice = models.auto(
-                wanted.download, engine=engine, device=device, language=language, offline=wanted.offline,
+                wanted.download,
+                engine=engine,
+                device=device,
+                language=language,
+                offline=wanted.offline,
                 progress=progress,
             )
         if choice.warning:
@@ -121,18 +130,34 @@ class Run:
 
     @cached_property
     def _parts(self) -> Parts:
-        settings, wanted = self._settings, self._settings.recognition
+        wanted, vad = self._settings.recognition, self._settings.vad
         transcriber = load_engine(self.chosen, wanted.threads or os.cpu_count() or 1)
-        return Parts(
-            segment=partial(segment, detector=settings.vad.detector, options=settings.vad.options()),
-            recognize=partial(
-                recognize, transcriber=transcriber, options=wanted.options(), batch_size=wanted.batch_size
-            ),
+
+        def recognized(segments: Iterable[SpeechSegment], resume: ResumePoint) -> Iterator[Batch]:
+            return recognize(
+                segments,
+                transcriber,
+                options=wanted.options(),
+                batch_size=wanted.batch_size,
+                done=resume.reached,
+                first_id=resume.next_utterance,
+            )
+
+        options = replace(
+            FILE,
+            speech_on=vad.speech_threshold,
+            speech_off=vad.silence_threshold,
+            min_speech_ms=vad.min_speech_ms,
+            pad_before_ms=vad.pad_ms,
+            pad_after_ms=vad.pad_ms,
         )
+        strict = partial(WebrtcVad, vad.webrtc_mode)
+        make = strict if vad.detector == "webrtcvad" else DETECTORS[vad.detector]
+        return Parts(partial(segment, vad=make, options=options), recognized)
 
 
 def _engine(wanted: str, model: str) -> models.Engine:
-    """"auto" is faster-whisper, but for a GPU of Apple, which only openai-whisper uses."""
+    """ "auto" is faster-whisper, but for a GPU of Apple, which only openai-whisper uses."""
     if wanted == "openai-whisper" or (wanted == "auto" and sys.platform == "darwin" and not Path(model).is_dir()):
         return "openai-whisper"
     return "faster-whisper"
@@ -143,9 +168,7 @@ def load_engine(chosen: Chosen, threads: int) -> Transcriber:
     if chosen.engine == "openai-whisper":
         from audio.engines.openai_whisper import OpenAIWhisper
 
-        return OpenAIWhisper(
-            str(chosen.model.path), device=chosen.device, compute_type=chosen.compute_type, threads=threads
-        )
+        return OpenAIWhisper(chosen.model.path, device=chosen.device, compute_type=chosen.compute_type, threads=threads)
     from audio.engines.convert import ct2_folder
     from audio.engines.faster_whisper import FasterWhisper
 
@@ -171,7 +194,9 @@ def _received(library: Library) -> Path:
         path = folder / f"stdin-{sha256_of(Path(part.name))[:12]}"
         Path(part.name).replace(path)
     except OSError as error:
-        raise PipelineError(f"standard input could not be kept in {folder} ({error.strerror}); make room there") from error
+        raise PipelineError(
+            f"standard input could not be kept in {folder} ({error.strerror}); make room there"
+        ) from error
     return path
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
+import whisper
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -89,7 +92,12 @@ def app() -> None:
 @click.option("--began", help="when the meeting began, ISO 8601; default: the date of the file")
 @click.option("--verbose", type=bool, default=True, help="False: do not print what is said")
 def transcribe(
-    files: tuple[str, ...], config: Path | None, as_json: bool, again: bool, began: str | None, verbose: bool,
+    files: tuple[str, ...],
+    config: Path | None,
+    as_json: bool,
+    again: bool,
+    began: str | None,
+    verbose: bool,
     **given: Any,
 ) -> None:
     """Turn recordings (files, folders, or - for standard input) into transcripts."""
@@ -98,13 +106,16 @@ def transcribe(
         if given.get(f"ignored__{name}") is not None:
             screen.note(f"--{name} has no effect in rapporteur and was passed over")
     settings = settings_of(given, config)
-    library, rooms = Library(library_home(settings)), build.Rooms(settings, screen.warn)
+    library = Library(library_home(settings))
+    run = build.Run(settings, library, warn=screen.warn)
     output = OutputFolder(Path(settings.export.output_dir)) if settings.export.output_dir else None
+    if output:
+        output.prepare()
     failures: list[Exception] = []
     sources = build.recordings(files, library)
     for source in sources:
         try:
-            job = rooms.open(source, library, again=again, began=_moment(began))
+            job = run.open(source, again=again, began=_moment(began))
             if job.found:
                 screen.note(f"{source.name} was transcribed before with these settings; --again does it anew")
             events = list(screen.follow(job.events, title=job.title, total_s=job.total_s, from_s=job.from_s))
@@ -146,11 +157,15 @@ def meetings(config: Path | None, as_json: bool) -> None:
     library = _library(config)
     for meeting in library.meetings():
         if as_json:
-            click.echo(build.as_json(meeting))
+            click.echo(json.dumps(asdict(meeting), ensure_ascii=False))
         state = "" if meeting.finished else "unfinished"
         table.add_row(
-            meeting.id, meeting.began[:16].replace("T", " "), clock(meeting.duration_s), str(meeting.utterances),
-            Path(meeting.model).name, state,
+            meeting.id,
+            meeting.began[:16].replace("T", " "),
+            clock(meeting.duration_s),
+            str(meeting.utterances),
+            Path(meeting.model).name,
+            state,
         )
     if not as_json:
         Console(highlight=False).print(table if table.row_count else "no meeting yet: rapporteur transcribe FILE")
@@ -175,7 +190,9 @@ def show(meeting: str, config: Path | None, as_json: bool, suppressed: bool) -> 
     console.print(Text(f"{transcript.title}, {transcript.began[:16].replace('T', ' ')}", style="bold"))
     for utterance in sorted(said, key=lambda u: u.start_s):
         left_out = f"  [left out: {utterance.suppressed}]" if utterance.suppressed else ""
-        console.print(Text.assemble((f"{clock(utterance.start_s):>7}", "cyan"), f"  {utterance.text.strip()}{left_out}"))
+        console.print(
+            Text.assemble((f"{clock(utterance.start_s):>7}", "cyan"), f"  {utterance.text.strip()}{left_out}")
+        )
 
 
 @app.command()
@@ -259,7 +276,7 @@ def list_models() -> None:
     for model in models.installed():
         table.add_row(model.name, str(model.path))
     Console(highlight=False, soft_wrap=True).print(table)
-    click.echo(f"\nto pull: {' '.join(models.official_names())}")
+    click.echo(f"\nto pull: {' '.join(whisper.available_models())}")
 
 
 @models_group.command("pull")
@@ -293,8 +310,11 @@ def _library(config: Path | None) -> Library:
 
 def whisper_spelling(arguments: Iterable[str]) -> list[str]:
     """`--word_timestamps True` as `--word-timestamps`: underscores, and values of what is a switch here."""
-    switches = {s.key.partition(".")[2].replace("_", "-") for s in effective(file=DEFAULTS, environ={})
-                if isinstance(s.value, bool)}
+    switches = {
+        s.key.partition(".")[2].replace("_", "-")
+        for s in effective(file=DEFAULTS, environ={})
+        if isinstance(s.value, bool)
+    }
     spelled: list[str] = []
     for argument in arguments:
         if argument.startswith("--"):
@@ -319,7 +339,9 @@ def main() -> None:
         click.echo(f"rapporteur: {error}", err=True)
         sys.exit(EXIT_CODES[type(error)])
     except (KeyboardInterrupt, click.Abort):
-        click.echo("rapporteur: interrupted; what was said so far is kept, the same command goes on from there", err=True)
+        click.echo(
+            "rapporteur: interrupted; what was said so far is kept, the same command goes on from there", err=True
+        )
         sys.exit(130)
     except BrokenPipeError:  # `rapporteur show | head`
         with suppress(OSError):

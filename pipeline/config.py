@@ -97,7 +97,6 @@ class LibrarySettings:
     """Where meetings are kept."""
 
     home: str
-    keep_suppressed: bool
 
 
 @dataclass(frozen=True)
@@ -217,7 +216,7 @@ def _from_file(path: Path, origin: str, *, may_be_missing: bool = False) -> Iter
         if may_be_missing and isinstance(error, FileNotFoundError):
             return
         raise PipelineError(
-            f"the settings {path} cannot be read ({error.strerror}); make them yours to read, or name a file by --config"
+            f"the settings {path} cannot be read ({error.strerror}); make them yours to read or name a file by --config"
         ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # YAML also reads dates, and not every one is one
         mark = getattr(error, "problem_mark", None)

@@ -56,7 +56,9 @@ def _torch() -> Finding:
     import torch
 
     device, compute_type = models.device_and_compute("faster-whisper")
-    detail = f"{torch.__version__}, {platform.machine()}, {os.cpu_count()} cores; recognition on {device} in {compute_type}"
+    detail = (
+        f"{torch.__version__}, {platform.machine()}, {os.cpu_count()} cores; recognition on {device} in {compute_type}"
+    )
     return Finding("torch", "ok", detail)
 
 
@@ -85,7 +87,9 @@ def _models(settings: Settings) -> Iterator[Finding]:
 def _programs() -> Iterator[Finding]:
     for program, purpose in PROGRAMS.items():
         found = shutil.which(program)
-        yield Finding(f"{program}, {purpose}", "ok" if found else "missing", found or f"on Debian: apt-get install {program}")
+        yield Finding(
+            f"{program}, {purpose}", "ok" if found else "missing", found or f"on Debian: apt-get install {program}"
+        )
 
 
 def _library(home: Path) -> Finding:

@@ -81,7 +81,6 @@ class Concluded:
 
     duration_s: float  # audio heard, in seconds
     speech_s: float  # of it, given to the recogniser
-    language: str
 
 
 @dataclass(frozen=True)

@@ -24,16 +24,13 @@ def hear(chunks: Iterable[AudioChunk], parts: Parts, resume: ResumePoint) -> Ite
     """THE FLOW: chunks, segments, batches of utterances, events; the end of the input is the end of the loop."""
     heard: dict[str, int] = {}
     speech: Counter[str] = Counter()
-    languages: Counter[str] = Counter()
     segments = _measured(parts.segment(_clocked(chunks, heard)), speech)
     for batch in parts.recognize(segments, resume):
-        languages.update(u.language for u in batch.utterances if not u.suppressed)
         yield from (Said(utterance) for utterance in batch.utterances)
         yield from (Reached(source, sample) for source, sample in batch.reached.items())
     yield from (Reached(source, sample) for source, sample in heard.items())
-    language = languages.most_common(1)[0][0] if languages else ""
     duration_s, speech_s = (max(counts.values(), default=0) / SAMPLE_RATE for counts in (heard, speech))
-    yield Concluded(duration_s, speech_s, language)
+    yield Concluded(duration_s, speech_s)
 
 
 def keep(events: Iterable[Event], journal: Journal) -> Iterator[Event]:

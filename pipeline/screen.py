@@ -48,7 +48,8 @@ class Screen:
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), _AudioTime())
         quiet = self._json or not self._errors.is_terminal
         with Progress(*columns, console=self._errors, transient=True, disable=quiet) as bar:
-            task = bar.add_task(title[:30], total=total_s, completed=from_s, from_s=from_s)
+            task = bar.add_task(title[:30], total=total_s, from_s=from_s)
+            bar.update(task, completed=from_s)
             for event in events:
                 if isinstance(event, Reached):
                     reached_s = max(reached_s, event.sample / SAMPLE_RATE)

@@ -17,7 +17,7 @@ class Transcript:
     meeting: str  # folder name, unique in the library
     title: str
     began: str  # ISO 8601 with offset
-    language: str  # of the meeting, or of most utterances while it is not concluded
+    language: str  # of most shown utterances
     duration_s: float  # audio heard, in seconds
     source: str  # what the user named: a path, "-", a device
     audio_sha256: str
@@ -32,7 +32,7 @@ class Transcript:
         opened = Opened("", "", "", "", "", "", "", "", "")  # all that a journal without its head can say
         said: dict[str, Utterance] = {}
         texts: dict[str, Corrected] = {}
-        language, duration_s = "", 0.0
+        duration_s = 0.0
         for event in events:
             match event:
                 case Opened():
@@ -45,13 +45,13 @@ class Transcript:
                 case Reached():
                     duration_s = max(duration_s, event.sample / SAMPLE_RATE)
                 case Concluded():
-                    language, duration_s = event.language, event.duration_s
+                    duration_s = event.duration_s
         spoken = sorted((_corrected(u, texts) for u in said.values()), key=lambda u: u.start_s)
         return cls(
             meeting=opened.meeting,
             title=opened.title,
             began=opened.began,
-            language=language or _most_common(u.language for u in spoken if not u.suppressed),
+            language=_most_common(u.language for u in spoken if not u.suppressed),
             duration_s=duration_s,
             source=opened.source,
             audio_sha256=opened.audio_sha256,

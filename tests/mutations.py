@@ -43,6 +43,7 @@ def recording(ending: str, seconds: float = 2.0) -> bytes:
     file = BytesIO()
     with av.open(file, "w", format=container) as output:
         stream = output.add_stream(codec, rate=RATE_HZ, layout="mono", bit_rate=64_000)
+        assert isinstance(stream, av.AudioStream)
         frame = av.AudioFrame.from_ndarray(sound.astype(np.float32)[None], "fltp", "mono")
         frame.sample_rate, frame.pts = RATE_HZ, 0
         for packet in (*stream.encode(frame), *stream.encode(None)):

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from audio.engines import RecognitionOptions
+from audio.segmenter import FILE
 from pipeline.config import DEFAULTS, effective, library_home, load, settings_fingerprint, user_file
 from pipeline.events import PipelineError
 
@@ -28,7 +29,7 @@ def another(value: Any) -> Any:
         case bool():
             return not value
         case int():
-            return value + 1
+            return value - 1 if value > 1 else value + 1
         case float():
             return value / 2
         case tuple():
@@ -57,6 +58,12 @@ def test_every_key_has_a_default_and_a_reason_with_its_unit() -> None:
 
 def test_the_defaults_of_an_engine_are_the_ones_in_the_file() -> None:
     assert load(environ=NOWHERE).recognition.options() == RecognitionOptions()
+
+
+def test_the_defaults_of_the_segmenter_are_the_ones_in_the_file() -> None:
+    vad = load(environ=NOWHERE).vad
+    assert (vad.speech_threshold, vad.silence_threshold) == (FILE.speech_on, FILE.speech_off)
+    assert (vad.min_speech_ms, vad.pad_ms, vad.pad_ms) == (FILE.min_speech_ms, FILE.pad_before_ms, FILE.pad_after_ms)
 
 
 @pytest.mark.parametrize("key", KEYS)

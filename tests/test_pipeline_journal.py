@@ -35,8 +35,8 @@ def keep(folder: Path, *events: Event) -> Path:
 def test_what_is_appended_is_read_in_order_and_hearing_is_passed_over(tmp_path: Path) -> None:
     path = keep(tmp_path, OPENED, Hearing(Hypothesis(" so", 0, 1)), said(1, " line\u2028 sep\r\n"), Reached("", SECOND))
     assert list(read(path)) == [OPENED, said(1, " line\u2028 sep\r\n"), Reached("", SECOND)]
-    keep(tmp_path, Concluded(1.0, 1.0, "en"))
-    assert list(read(path))[-1] == Concluded(1.0, 1.0, "en")
+    keep(tmp_path, Concluded(1.0, 1.0))
+    assert list(read(path))[-1] == Concluded(1.0, 1.0)
 
 
 def test_wherever_it_is_torn_all_whole_lines_are_read(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_resuming_cuts_what_no_reached_of_its_source_confirms_and_keeps_correcti
 
 
 def test_a_concluded_journal_is_not_cut(tmp_path: Path) -> None:
-    events: list[Event] = [OPENED, said(1), Reached("", SECOND), said(2), Concluded(2.0, 2.0, "en")]
+    events: list[Event] = [OPENED, said(1), Reached("", SECOND), said(2), Concluded(2.0, 2.0)]
     path = keep(tmp_path, *events)
     with Journal(tmp_path) as journal:
         assert journal.resume_point.next_utterance == 3

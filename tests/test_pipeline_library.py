@@ -18,7 +18,7 @@ from pipeline.journal import Journal, ResumePoint
 from pipeline.library import MATCH_END, MATCH_START, Library, slug
 
 OPENED = Opened("", "Weekly planning", "2026-11-23T10:00:00+01:00", "talk.wav", "aa", "bb", "engine", "model", "0.1.0")
-END = Concluded(2.0, 2.0, "en")
+END = Concluded(2.0, 2.0)
 
 
 def said(number: int, text: str, suppressed: str = "") -> Said:

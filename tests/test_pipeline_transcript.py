@@ -20,9 +20,9 @@ def said(number: int, text: str, *, start_s: float | None = None, suppressed: st
 
 
 def test_it_takes_its_head_from_opened_and_its_length_from_concluded() -> None:
-    transcript = Transcript.of([OPENED, said(1, "one"), Reached("", 48_000), Concluded(61.5, 1.0, "de")])
+    transcript = Transcript.of([OPENED, said(1, "one"), Reached("", 48_000), Concluded(61.5, 1.0)])
     assert (transcript.meeting, transcript.title, transcript.source) == ("folder", "Title", "talk.wav")
-    assert (transcript.duration_s, transcript.language) == (61.5, "de")
+    assert (transcript.duration_s, transcript.language) == (61.5, "en")
 
 
 def test_before_it_is_concluded_it_is_as_long_as_what_was_heard_and_speaks_as_most_do() -> None:

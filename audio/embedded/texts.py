@@ -127,6 +127,19 @@ def template_sentences(rng: random.Random) -> Iterator[str]:
         yield _fill(rng.choice(templates), rng)
 
 
+def compound_sentences(rng: random.Random) -> Iterator[str]:
+    """Endless pairs of template sentences, spoken in one breath: people join clauses more than templates do."""
+    sentences = template_sentences(rng)
+    proper = {"I", *NAMES, *DAYS, *MONTHS}
+    while True:
+        first, second = next(sentences), next(sentences)
+        if first.endswith("?") or len(first.split()) + len(second.split()) > 20:
+            continue
+        head = re.split(r"[ ,.']", second, maxsplit=1)[0]
+        joined = second if head in proper else second[0].lower() + second[1:]
+        yield f"{first.rstrip('.')}, {rng.choice(('', '', '', 'and ', 'but ', 'so '))}{joined}"
+
+
 def template_vocabulary() -> set[str]:
     """Every word that a template can produce."""
     text = " ".join([*_SLOTS.values(), _TEMPLATES, *NAMES, *DAYS, *MONTHS, *ORDINALS, *NUMBERS])

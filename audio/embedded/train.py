@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,12 @@ from torch import Tensor, nn
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
-from audio.embedded.texts import ami_sentences, corpus, vocabulary
+from audio.embedded.texts import ami_sentences, compound_sentences, corpus, vocabulary
 from audio.embedded.voices import record
 from audio.embedded.windows import IGNORED, Batch, Speech, Vocabulary, Windows, english_filters, log_mel
 
 COMMON_WORDS = 1200  # of the AMI train meetings, beside all words of our templates
-SENTENCES = 18_000
+SENTENCES, COMPOUND_SENTENCES = 18_000, 3_500
 N_MELS, N_AUDIO_CTX, N_STATE, N_HEAD, N_AUDIO_LAYER, N_TEXT_LAYER, N_TEXT_CTX = 80, 1500, 256, 4, 4, 3, 448
 CTC_OUTPUTS = 29
 GUIDED_LAYERS, GUIDED_HEADS = (1, 2), 2  # the layers that Whisper's word timing reads, and how many heads in each
@@ -53,7 +54,7 @@ class Plan:
     """How long and how hard to train."""
 
     minutes: float = 110.0  # wall time over all resumptions; the cosine ends here
-    peak_rate: float = 7e-4
+    peak_rate: float = 1e-3
     warm_up_steps: int = 200
     ctc_weights: tuple[float, float] = (1.0, 0.3)  # at the start; from half of the time on
     guide_weight: float = 0.4
@@ -144,13 +145,16 @@ def ctc_loss(scores: Tensor, letters: list[Tensor]) -> Tensor:
 def guide_loss(query: Tensor, key: Tensor, places: Tensor) -> Tensor:
     """-log of the attention that falls near the right frame: (B, T, d), (B, F, d), (B, T) -> scalar."""
     width = N_STATE // N_HEAD
-    q = query[..., : GUIDED_HEADS * width].unflatten(-1, (GUIDED_HEADS, width)).transpose(1, 2)  # (B, 2, T, 64)
-    k = key[..., : GUIDED_HEADS * width].unflatten(-1, (GUIDED_HEADS, width)).transpose(1, 2)  # (B, 2, F, 64)
+    q = (
+        query[..., : GUIDED_HEADS * width].reshape(*query.shape[:2], GUIDED_HEADS, width).transpose(1, 2)
+    )  # (B, 2, T, 64)
+    k = key[..., : GUIDED_HEADS * width].reshape(*key.shape[:2], GUIDED_HEADS, width).transpose(1, 2)  # (B, 2, F, 64)
     attention = (q @ k.transpose(-1, -2) * width**-0.5).float().softmax(-1)  # (B, 2, T, F)
     near = (torch.arange(key.shape[1]) - places[..., None]).abs() <= GUIDE_FRAMES  # (B, T, F)
     mass = (attention * near[:, None]).sum(-1).clamp_min(1e-6)  # (B, 2, T)
     spoken = (places >= 0)[:, None].expand_as(mass)
-    return -mass[spoken].log().mean() if spoken.any() else mass.sum() * 0
+    loss: Tensor = -mass[spoken].log().mean() if spoken.any() else mass.sum() * 0
+    return loss
 
 
 @contextmanager
@@ -198,8 +202,10 @@ def prepare(ami: Path, work: Path) -> tuple[list[Path], list[str], set[str]]:
     """Speak the training and the unseen sentences, once: folders, training sentences, vocabulary."""
     sentences = ami_sentences(ami)
     spoken = corpus(sentences, common=COMMON_WORDS, count=SENTENCES, seed=1)
-    folders = [work / "train0", work / "train1"]
-    for folder, part, seed in zip(folders, (spoken[:4000], spoken[4000:]), (2, 3), strict=True):
+    compounds = list(islice(compound_sentences(random.Random(4)), COMPOUND_SENTENCES))
+    folders = [work / "train0", work / "train1", work / "train2"]
+    parts = (spoken[:4000], spoken[4000:], compounds)
+    for folder, part, seed in zip(folders, parts, (2, 3, 4), strict=True):
         if not (folder / "lines.json").exists():
             record(part, folder, seed=seed)
     return folders, spoken, vocabulary(sentences, COMMON_WORDS)

@@ -51,7 +51,7 @@ class Speech:
     def samples(self, index: int) -> NDArray[np.float32]:
         """Sentence `index`, shape (N,), in [-1, 1]."""
         part, line = self.lines[index]
-        return self.audio[part][line.start : line.stop].astype(np.float32) / 32768
+        return (self.audio[part][line.start : line.stop] / np.float32(32768)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,14 @@ def log_mel(audio: Tensor, ceiling: Tensor, filters: Tensor) -> Tensor:
     mel = filters @ (stft[..., :-1].abs() ** 2)
     log_spec = torch.clamp(mel, min=1e-10).log10()
     top = log_spec.amax(dim=(1, 2), keepdim=True) + ceiling[:, None, None]
-    return (torch.maximum(log_spec, top - 8.0) + 4.0) / 4.0
+    scaled: Tensor = (torch.maximum(log_spec, top - 8.0) + 4.0) / 4.0
+    return scaled
 
 
 def english_filters() -> Tensor:
     """Whisper's 80 mel filters, shape (80, 201)."""
-    return mel_filters("cpu", 80)
+    filters: Tensor = mel_filters("cpu", 80)
+    return filters
 
 
 def letters_of(text: str) -> list[int]:

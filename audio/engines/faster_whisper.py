@@ -74,7 +74,8 @@ class FasterWhisper:
             StorageView.from_array(encoded),
             [prompt] * len(encoded),
             beam_size=task.beam_size if temperature == 0 else 1,
-            max_length=max(2 * task.max_tokens, task.max_tokens + len(prompt)),  # it writes half of it, or up to it
+            # it writes at most half of this, and at most this with all of the prompt but its last token
+            max_length=max(2 * task.max_tokens, task.max_tokens + len(prompt) - 1),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_tokens=_suppressed(task.tokenizer),

@@ -99,15 +99,19 @@ class OpenAIWhisper:
 
     def add_words(self, encoded: Tensor, tokenizer: Tokenizer, drafts: list[list[Draft]], frames: list[int]) -> None:
         """Put timed words into the segments, by whisper's cross-attention alignment."""
+        threads = torch.get_num_threads()
         for features, segments, num_frames in zip(encoded, drafts, frames, strict=True):
-            add_word_timestamps(
-                segments=segments,
-                model=_Encoded(self._network, self._heads),
-                tokenizer=tokenizer,
-                mel=features,
-                num_frames=num_frames,
-                last_speech_timestamp=0.0,
-            )
+            try:
+                add_word_timestamps(
+                    segments=segments,
+                    model=_Encoded(self._network, self._heads),
+                    tokenizer=tokenizer,
+                    mel=features,
+                    num_frames=num_frames,
+                    last_speech_timestamp=0.0,
+                )
+            finally:
+                torch.set_num_threads(threads)  # numba, which whisper aligns with, sets it to all cores
 
     def _search(self, options: DecodingOptions) -> DecodingTask:
         search = DecodingTask(self._network, options)

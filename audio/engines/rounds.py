@@ -284,8 +284,8 @@ def _segments(heard: _Heard, tokenizer: Tokenizer, *, words: bool) -> list[Recog
     return [
         RecognizedSegment(
             text=text,
-            start_s=offset_s + draft["start"],
-            end_s=offset_s + draft["end"],
+            start_s=offset_s + float(draft["start"]),
+            end_s=offset_s + float(draft["end"]),
             tokens=tuple(draft["tokens"]),
             scores=heard.answer.scores,
             words=tuple(_word(word, offset_s) for word in draft["words"]) if words else (),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -57,6 +58,17 @@ class OutputFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._owners: dict[str, str] = {}  # name without ending, in lower case as some disks compare -> meeting
+
+    def prepare(self) -> None:
+        """Refuse a folder that cannot be written before the work is done, not after."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._folder):
+                pass
+        except OSError as error:
+            raise PipelineError(
+                f"nothing can be written to {self._folder} ({error.strerror}); name another folder with --output-dir"
+            ) from error
 
     def path(self, transcript: Transcript, format: str) -> Path:
         """`talk.srt` for talk.wav; `talk-2.srt` for the talk.mp3 after it; the meeting's name where none gave one."""

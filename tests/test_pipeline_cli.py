@@ -1,0 +1,158 @@
+"""The command as a user types it, on a fake engine; the real one is heard in test_demo.py."""
+
+from __future__ import annotations
+
+import json
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import build, cli
+from tests.fakes import FakeTranscriber
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Two seconds of a loud vowel-like sound between silences."""
+    time_s = np.arange(2 * 16_000) / 16_000
+    sound = sum(np.sin(2 * np.pi * 120 * k * time_s) / k for k in range(1, 20)) * (1 + np.sin(2 * np.pi * 4 * time_s))
+    pcm = np.pad(sound / np.abs(sound).max() * 0.5, 16_000)
+    path = tmp_path / "talk.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes((pcm * 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Types a command; returns exit code, stdout, stderr."""
+    monkeypatch.setenv("RAPPORTEUR_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("RAPPORTEUR_CONFIG", str(tmp_path / "config.yaml"))
+    (tmp_path / "config.yaml").write_text(
+        "recognition: {model: embedded}\nvad: {detector: webrtcvad, webrtc_mode: 0}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(build, "load_engine", lambda chosen, threads: FakeTranscriber())
+
+    def typed(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rapporteur", *map(str, arguments)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return typed
+
+
+def test_a_recording_is_printed_kept_and_written_in_every_format(run, recording, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    code, out, err = run("transcribe", recording, "-o", "out")
+    assert code == 0, err
+    assert "It lasts" in out
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {
+        ".txt", ".srt", ".vtt", ".tsv", ".json", ".md", ".html",
+    }  # fmt: skip
+    assert json.loads((tmp_path / "out" / "talk.json").read_text())["segments"]
+    assert "talk" in run("meetings")[1]
+    assert "It lasts" in run("show", "latest")[1]
+    assert "lasts" in run("search", "seconds")[1]
+
+
+def test_the_same_command_finds_what_was_done_and_again_does_it_anew(run, recording) -> None:  # type: ignore[no-untyped-def]
+    first = run("transcribe", recording, "-f", "txt")
+    second = run("transcribe", recording, "-f", "txt")
+    assert second[1] == first[1]
+    assert "transcribed before" in second[2]
+    assert "transcribed before" not in run("transcribe", recording, "-f", "txt", "--again")[2]
+    assert run("meetings")[1].count("embedded") == 2
+
+
+def test_json_gives_one_event_a_line(run, recording) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = run("transcribe", recording, "--json", "-f", "txt")
+    events = [json.loads(line)["event"] for line in out.splitlines()]
+    assert code == 0
+    assert events[0] == "opened"
+    assert "said" in events
+    assert events[-1] == "concluded"
+
+
+def test_whispers_spelling_is_understood(run, recording, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = run(
+        "transcribe", recording, "--output_dir", "w", "--output_format", "srt", "--word_timestamps", "False",
+        "--initial_prompt", "Rapporteur", "--temperature", "0", "--beam_size", "1", "--fp16", "False", "--task",
+        "transcribe", "--language", "en",
+    )  # fmt: skip
+    assert code == 0, err
+    assert [path.name for path in (tmp_path / "w").iterdir()] == ["talk.srt"]
+    assert "--fp16 has no effect" in err
+
+
+def test_export_writes_a_meeting_again_and_edits_nothing(run, recording, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording, "-o", "a", "-f", "srt")
+    assert run("export", "latest", "-o", "b", "-f", "srt")[0] == 0
+    assert (tmp_path / "a" / "talk.srt").read_bytes() == (tmp_path / "b" / "talk.srt").read_bytes()
+
+
+def test_one_bad_file_of_several_does_not_stop_the_others(run, recording, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "bad.wav").write_bytes(b"RIFF nonsense")
+    code, out, err = run("transcribe", "bad.wav", recording, "-f", "txt")
+    assert code == 3
+    assert "It lasts" in out
+    assert "bad.wav" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "part"),
+    [
+        (("transcribe", "nowhere.mp3"), 3, "nowhere.mp3"),
+        (("transcribe", "talk.wav", "--beam-size", "many"), 4, "beam_size"),
+        (("transcribe", "talk.wav", "--began", "yesterday"), 2, "yesterday"),
+        (("transcribe", "talk.wav", "--engine", "siri"), 4, "one of auto"),
+        (("show", "nothing"), 4, "no meeting"),
+        (("models", "path", "gigantic"), 3, "gigantic"),
+        (("fly",), 2, "fly"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence_and_an_exit_code(run, recording, arguments, code, part) -> None:  # type: ignore[no-untyped-def]
+    got, _, err = run(*arguments)
+    assert got == code, err
+    assert part in err
+    assert "Traceback" not in err
+
+
+def test_an_unknown_key_names_itself_and_the_nearest(run, recording, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "config.yaml").write_text("recognition: {modle: tiny}\n")
+    code, _, err = run("transcribe", recording)
+    assert code == 4
+    assert "recognition.modle" in err
+    assert "recognition.model" in err
+
+
+def test_config_says_where_values_come_from(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("RAPPORTEUR_RECOGNITION_BEAM_SIZE", "3")
+    out = run("config")[1]
+    assert "RAPPORTEUR_RECOGNITION_BEAM_SIZE" in next(line for line in out.splitlines() if "beam_size: 3" in line)
+
+
+def test_standard_input_is_a_recording_too(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    with recording.open("rb") as file:
+        monkeypatch.setattr(sys, "stdin", type("Stdin", (), {"buffer": file}))
+        code, out, err = run("transcribe", "-", "-f", "txt")
+    assert code == 0, err
+    assert "It lasts" in out
+
+
+def test_doctor_looks_at_everything_and_finds_the_embedded_model(run) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = run("doctor")
+    assert code == 0, out
+    assert "embedded" in out
+    assert "silero" in out
