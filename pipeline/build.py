@@ -19,7 +19,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from audio.decode import duration_s, sha256_of
 from audio.engines import Transcriber, models
 from audio.recognizer import Batch, recognize
-from audio.segmenter import FILE, segment
+from audio.segmenter import FILE, SENTENCES, segment
 from audio.sources import expand, file_source
 from audio.speech import SAMPLE_RATE, AudioError, SpeechSegment
 from audio.vad import DETECTORS, WebrtcVad
@@ -143,8 +143,9 @@ class Run:
                 first_id=resume.next_utterance,
             )
 
+        short = vad.windows == "sentences" or (vad.windows == "auto" and self.chosen.model.name == "embedded")
         options = replace(
-            FILE,
+            SENTENCES if short else FILE,
             speech_on=vad.speech_threshold,
             speech_off=vad.silence_threshold,
             min_speech_ms=vad.min_speech_ms,

@@ -85,6 +85,7 @@ class VadSettings:
     """Which audio holds speech."""
 
     detector: Literal["gated", "silero", "webrtcvad"]
+    windows: Literal["auto", "full", "sentences"]
     speech_threshold: Share
     silence_threshold: Share
     min_speech_ms: Count
