@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from audio.engines import RecognitionOptions, RecognizedSegment
 from audio.speech import SAMPLE_RATE, SpeechSegment
 
-LOW_SPEECH_SHARE = 1 / 3  # of a segment's frames; one short word with the padding around it has more
+LOW_SPEECH_SHARE = 0.4  # of a segment's frames; one short word with the padding around it has about as much
 DOUBTFUL_SPEECH_SHARE = 0.5
+MUSIC_SPEECH_SHARE = 0.65  # music that passes for speech reaches it; speech between short pauses has more
 DOUBTFUL_TEMPERATURE = 0.5  # whisper no longer trusts a text above it to be the next one's prompt
 FASTEST_WORDS_PER_S = 12.0  # the record of fast talking is 10.6 (S. Woodmore, 1990)
 SPARE_WORDS = 4  # the segmenter may have cut a little off at both ends
@@ -73,7 +74,9 @@ def no_speech(judged: Judged, heard: SpeechSegment, options: RecognitionOptions)
 
 def hardly_any_speech(judged: Judged, heard: SpeechSegment, options: RecognitionOptions) -> Judged:
     """The detector heard little speech, and the model is not sure either."""
-    doubted = heard.speech_share < LOW_SPEECH_SHARE and _doubtful(judged.segment, options)
+    rejected = judged.segment.scores.avg_logprob < options.logprob_threshold  # at every temperature
+    limit = MUSIC_SPEECH_SHARE if rejected else LOW_SPEECH_SHARE
+    doubted = heard.speech_share < limit and (rejected or _doubtful(judged.segment, options))
     return replace(judged, suppressed="hardly any speech") if doubted else judged
 
 

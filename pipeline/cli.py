@@ -143,7 +143,8 @@ def _export(events: Iterable[Event], output: OutputFolder, settings: Settings, s
 
 def _moment(text: str | None) -> datetime | None:
     try:
-        return datetime.fromisoformat(text).astimezone() if text else None
+        moment = datetime.fromisoformat(text) if text else None
+        return moment.astimezone() if moment and not moment.tzinfo else moment
     except ValueError:
         raise click.BadParameter(f"{text!r} is not a time such as 2026-03-10T09:00", param_hint="--began") from None
 

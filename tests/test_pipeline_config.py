@@ -43,6 +43,7 @@ CHOICES = {
     "recognition.task": "translate",
     "audio.channels": "separate",
     "vad.detector": "silero",
+    "vad.windows": "full",
 }
 
 
