@@ -140,7 +140,7 @@ _KINDS: dict[str, Any] = {  # "recognition.model" -> str
     for name, kind in get_type_hints(settings, include_extras=True).items()
 }
 _FORM = "write `section:` and below it `  key: value`"
-_NOT_IN_TEXT = {"download", "device", "threads", "batch_size", "offline"}  # settings of recognition that change no word
+_NOT_IN_TEXT = {"download", "device", "threads", "offline"}  # settings of recognition that change no word and no batch
 _USER_FOLDERS = {  # platform -> kind -> (environment variable, the usual folder under the home directory)
     "win32": {"data": ("LOCALAPPDATA", "AppData/Local"), "config": ("APPDATA", "AppData/Roaming")},
     "darwin": {"data": ("", "Library/Application Support"), "config": ("", "Library/Application Support")},

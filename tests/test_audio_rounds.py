@@ -1,5 +1,6 @@
 """The rounds around a network: all audio is decoded, as whisper's own `transcribe` does it for one window."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import pairwise
@@ -191,10 +192,17 @@ def test_only_windows_with_a_rest_go_again() -> None:
 
 
 def test_a_text_that_fills_the_models_context_goes_on_where_its_last_word_ends() -> None:
-    network = Scripted(in_turn("<0.0>" + " word" * 300, "<0.0> rest<2.0>"))
-    first, rest = recognized(network, 30)
-    assert (first.text, first.words) == (" word" * 223, ())
+    tokenizer = get_tokenizer(False)
+    words = [token for token in range(300, 2000) if re.fullmatch(" [a-z]+", tokenizer.decode([token]))][:300]
+    full = Decoded([STAMP_0, *words], avg_logprob=-0.2, no_speech_prob=0.0)
+    first, rest = recognized(Scripted(in_turn(full, "<0.0> rest<2.0>")), 30)
+    assert (first.text, first.words) == (tokenizer.decode(words[:223]), ())
     assert (rest.text, rest.start_s) == (" rest", 22.3)
+
+
+def test_a_loop_that_fills_the_models_context_does_not_go_on() -> None:
+    network = Scripted(lambda task, temperature: wrote("<0.0>" + " on and" * 112))
+    assert len(recognized(network, 30)) == 1
 
 
 def test_a_budget_of_the_user_ends_the_window_and_keeps_all_that_was_written() -> None:

@@ -146,7 +146,7 @@ def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
 def test_the_fingerprint_changes_with_all_that_changes_the_text_and_nothing_else(key: str) -> None:
     value = CHOICES.get(key, another(KEYS[key].value))
     changed = settings_fingerprint(load({key: value}, environ=NOWHERE)) != settings_fingerprint(load(environ=NOWHERE))
-    indifferent = {f"recognition.{name}" for name in ("download", "device", "threads", "batch_size", "offline")}
+    indifferent = {f"recognition.{name}" for name in ("download", "device", "threads", "offline")}
     assert changed == (key.split(".")[0] in ("recognition", "audio", "vad") and key not in indifferent)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ctranslate2 import StorageView
+from ctranslate2 import StorageView, set_random_seed
 from faster_whisper import WhisperModel
 from numpy.typing import NDArray
 from torch import Tensor
@@ -36,6 +36,7 @@ class FasterWhisper:
         for name in ("model.bin", "tokenizer.json"):  # without the latter the library would ask the network
             if not (folder / name).is_file():
                 raise AudioError(f"{folder} has no {name}: give a folder that was converted for faster-whisper")
+        set_random_seed(0)  # a model's workers read it once: the same run samples the same text
         try:
             self._whisper = WhisperModel(
                 str(folder), device=device, compute_type=compute_type, cpu_threads=threads, local_files_only=True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from whisper.decoding import DecodingOptions, DecodingTask, PyTorchInference
-from whisper.model import Whisper
+from whisper.model import ModelDimensions, Whisper
 from whisper.timing import add_word_timestamps
 from whisper.tokenizer import Tokenizer
 
@@ -42,13 +43,16 @@ class OpenAIWhisper:
         network.load_state_dict(weights)
         if heads := alignment_heads(sha256_of(path)):
             network.set_alignment_heads(heads)
-        self._heads = network.alignment_heads  # sparse: stays on the CPU, not every GPU can hold it
+        heads_in_time = network.alignment_heads  # a sparse matrix, which not every GPU can hold
         del network.alignment_heads
         self._dtype = _DTYPES[compute_type]
         for module in network.modules() if compute_type == "float16" else network.encoder.modules():
             if isinstance(module, (nn.Linear, nn.Conv1d, nn.Embedding)):  # layer norms stay in float32, as whisper's do
                 module.to(self._dtype)
         self._network = network.eval().to(device)
+        # whisper times words in float64, which Apple's GPU lacks
+        decoder = deepcopy(network.decoder).to("cpu", torch.float32) if device == "mps" else network.decoder
+        self._aligner = _Aligner(dims, decoder, heads_in_time)
         self._turn = Lock()  # whisper keeps a decoding's caches as hooks on the model
         self.model = str(path)
         self.multilingual: bool = network.is_multilingual
@@ -88,7 +92,7 @@ class OpenAIWhisper:
             prompt=list(task.prompt),
             fp16=self._dtype == torch.float16,
         )
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[encoded.device] if encoded.is_cuda else []):
             torch.manual_seed(0)  # the same audio gives the same text, also when it is sampled
             results = [
                 result
@@ -104,9 +108,9 @@ class OpenAIWhisper:
             try:
                 add_word_timestamps(
                     segments=segments,
-                    model=_Encoded(self._network, self._heads),
+                    model=self._aligner,
                     tokenizer=tokenizer,
-                    mel=features,
+                    mel=self._aligner.fed(features),
                     num_frames=num_frames,
                     last_speech_timestamp=0.0,
                 )
@@ -120,12 +124,16 @@ class OpenAIWhisper:
         return search
 
 
-class _Encoded:
+class _Aligner:
     """The model as whisper's word timing sees it, but fed with audio that is already encoded."""
 
-    def __init__(self, network: Any, alignment_heads: Tensor) -> None:
-        self.dims, self.decoder, self.device = network.dims, network.decoder, network.device
-        self.alignment_heads = alignment_heads
+    def __init__(self, dims: ModelDimensions, decoder: nn.Module, alignment_heads: Tensor) -> None:
+        self.dims, self.decoder, self.alignment_heads = dims, decoder, alignment_heads
+        self.device = next(decoder.parameters()).device
+
+    def fed(self, features: Tensor) -> Tensor:
+        """Audio features where the decoder is and in a type that it takes."""
+        return features if features.device == self.device else features.to(self.device, torch.float32)
 
     def __call__(self, features: Tensor, tokens: Tensor) -> Tensor:
         logits: Tensor = self.decoder(tokens, features)

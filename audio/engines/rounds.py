@@ -261,7 +261,8 @@ def _hear(rest: _Rest, answer: _Answer, task: Task, options: RecognitionOptions)
         return _Heard(rest, answer, [*drafts, unfinished] if unfinished else drafts)
     if unfinished or (len(tokens) == task.max_tokens and tokens[-1] >= begin):
         return _Heard(rest, answer, drafts, resume_s=covered_s)
-    return _Heard(rest, answer, drafts, cut_short=len(tokens) == task.max_tokens)
+    cut_short = len(tokens) == task.max_tokens and not _looks_wrong(answer.scores, options)  # a loop would go on and on
+    return _Heard(rest, answer, drafts, cut_short=cut_short)
 
 
 def _time_words(network: Network[E], encoded: E, task: Task, heard: list[_Heard], *, always: bool) -> None:
