@@ -56,6 +56,7 @@ class Word:
     start_s: float
     end_s: float
     probability: float
+    speaker: str = ""  # label such as "S1"; "" = that of the utterance
 
 
 @dataclass(frozen=True)
@@ -94,3 +95,4 @@ class Utterance:
     source: str = ""
     suppressed: str = ""  # why it is not shown ("no speech", "repetition", ...); "" = shown
     flags: tuple[str, ...] = field(default=())  # what was mended ("repetition collapsed")
+    speaker: str = ""  # label within the meeting, "S1" by first appearance; "" = not known. A Named event gives a name

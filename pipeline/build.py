@@ -23,7 +23,7 @@ from audio.segmenter import FILE, SENTENCES, segment
 from audio.sources import expand, file_source
 from audio.speech import SAMPLE_RATE, AudioError, SpeechSegment
 from audio.vad import DETECTORS, WebrtcVad
-from pipeline.config import Settings, settings_fingerprint
+from pipeline.config import settings_fingerprint
 from pipeline.events import Event, Opened, PipelineError
 from pipeline.export import ExportOptions
 from pipeline.export.page import PageOptions
@@ -31,6 +31,7 @@ from pipeline.export.subtitles import SubtitleOptions
 from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
 from pipeline.meeting import Parts, hear, keep
+from pipeline.settings import Settings
 
 VERSION = metadata.version("rapporteur")
 Say = Callable[[str], None]

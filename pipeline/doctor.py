@@ -13,7 +13,8 @@ from typing import Literal
 
 from audio.engines import models
 from audio.speech import AudioError
-from pipeline.config import Settings, library_home
+from pipeline.config import library_home
+from pipeline.settings import Settings
 
 # module -> what it is for
 NEEDED = {

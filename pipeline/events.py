@@ -67,6 +67,16 @@ class Corrected:
 
 
 @dataclass(frozen=True)
+class Named:
+    """A speaker label of this meeting has a name; the last one counts, "" takes the name away."""
+
+    speaker: str  # "S1"
+    name: str
+    by: str  # "user", or "voiceprint" where the voice was recognised
+    confidence: float = 1.0  # 0 to 1
+
+
+@dataclass(frozen=True)
 class Learned:
     """Something that the memory noted, with the utterances that prove it."""
 
@@ -91,9 +101,10 @@ class Trouble:
     at_s: float | None = None
 
 
-Event = Opened | Hearing | Said | Reached | Corrected | Learned | Concluded | Trouble
+Event = Opened | Hearing | Said | Reached | Corrected | Named | Learned | Concluded | Trouble
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__.lower(): kind for kind in (Opened, Hearing, Said, Reached, Corrected, Learned, Concluded, Trouble)
+    kind.__name__.lower(): kind
+    for kind in (Opened, Hearing, Said, Reached, Corrected, Named, Learned, Concluded, Trouble)
 }
 _SURROGATE = re.compile("[\ud800-\udfff]")  # stands for a byte of a file name that is not UTF-8
 

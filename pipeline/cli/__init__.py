@@ -1,0 +1,76 @@
+"""The command `rapporteur`: a thin skin over the pipeline. Its flags are made from config.yaml."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+
+import click
+
+from pipeline import build
+from pipeline.cli import machine, meetings, transcribe
+from pipeline.cli.errors import EXIT_CODES
+from pipeline.config import DEFAULTS, effective
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(build.VERSION, prog_name="rapporteur")
+def app() -> None:
+    """Listens to meetings, remembers, and writes down what was said."""
+
+
+COMMANDS: tuple[click.Command, ...] = (
+    transcribe.transcribe,
+    meetings.meetings,
+    meetings.show,
+    meetings.search,
+    meetings.export,
+    meetings.reindex,
+    machine.show_config,
+    machine.examine,
+    machine.models_group,
+)
+for command in COMMANDS:
+    app.add_command(command)
+
+
+def whisper_spelling(arguments: Iterable[str]) -> list[str]:
+    """`--word_timestamps True` as `--word-timestamps`: underscores, and values of what is a switch here."""
+    switches = {
+        s.key.partition(".")[2].replace("_", "-")
+        for s in effective(file=DEFAULTS, environ={})
+        if isinstance(s.value, bool)
+    }
+    spelled: list[str] = []
+    for argument in arguments:
+        if argument.startswith("--"):
+            flag, equals, value = argument.partition("=")
+            spelled.append(flag.replace("_", "-") + equals + value)
+        elif spelled and spelled[-1].removeprefix("--") in switches and argument in ("True", "False"):
+            switch = spelled.pop().removeprefix("--")
+            spelled.append(f"--{switch}" if argument == "True" else f"--no-{switch}")
+        else:
+            spelled.append(argument)
+    return spelled
+
+
+def main() -> None:
+    """Run the command; every error that is the world's becomes one sentence and an exit code."""
+    try:
+        app(whisper_spelling(sys.argv[1:]), prog_name="rapporteur", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except tuple(EXIT_CODES) as error:
+        click.echo(f"rapporteur: {error}", err=True)
+        sys.exit(EXIT_CODES[type(error)])
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(
+            "rapporteur: interrupted; what was said so far is kept, the same command goes on from there", err=True
+        )
+        sys.exit(130)
+    except BrokenPipeError:  # `rapporteur show | head`
+        with suppress(OSError):
+            sys.stdout.close()
+        sys.exit(0)

@@ -1,0 +1,8 @@
+"""Which exit code an error becomes: one class a package, one code a class."""
+
+from __future__ import annotations
+
+from audio.speech import AudioError
+from pipeline.events import PipelineError
+
+EXIT_CODES: dict[type[Exception], int] = {AudioError: 3, PipelineError: 4}  # 2 = wrong usage, 130 = interrupted

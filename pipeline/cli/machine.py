@@ -1,0 +1,92 @@
+"""Commands on this machine: settings, what works, speech models."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import whisper
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from audio.engines import models
+from pipeline import build, doctor
+from pipeline.cli.options import config_option
+from pipeline.config import DEFAULTS, effective, load, user_file
+
+
+@click.command("config")
+@config_option
+def show_config(config: Path | None) -> None:
+    """Print every setting in effect and where it came from."""
+    settings = effective(file=config)
+    width = max(len(f"{s.key}: {s.value}") for s in settings)
+    for setting in settings:
+        origin = "" if setting.origin == "default" else f"  <- {setting.origin}"
+        click.echo(f"{f'{setting.key}: {_written(setting.value)}':<{min(width, 60)}}{origin}")
+    click.echo(f"\nYour settings: {config or user_file()}   All defaults, explained: {DEFAULTS}")
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value) or '""'
+
+
+@click.command("doctor")
+@config_option
+def examine(config: Path | None) -> None:
+    """Say what works here and what to install for the rest."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    findings = doctor.examine(load(file=config))
+    for finding in findings:
+        mark, style = {"ok": ("works", "green"), "missing": ("missing", "yellow"), "broken": ("broken", "red")}[
+            finding.state
+        ]
+        table.add_row(finding.what, Text(mark, style=style), finding.detail)
+    Console(highlight=False, soft_wrap=False).print(table)
+    if any(finding.state == "broken" for finding in findings):
+        sys.exit(1)
+
+
+@click.group("models")
+def models_group() -> None:
+    """Speech models: what is here, what can be pulled."""
+
+
+@models_group.command("list")
+def list_models() -> None:
+    """The models on this machine, and the names of those that can be pulled."""
+    table = Table("on this machine", "path", box=None, pad_edge=False)
+    for model in models.installed():
+        table.add_row(model.name, str(model.path))
+    Console(highlight=False, soft_wrap=True).print(table)
+    click.echo(f"\nto pull: {' '.join(whisper.available_models())}")
+
+
+@models_group.command("pull")
+@click.argument("name")
+def pull_model(name: str) -> None:
+    """Download an official model, checked, continuing where an earlier try stopped."""
+    with build.download_bar(name) as progress:
+        model = models.pull(name, progress=progress)
+    click.echo(f"{name} is at {model.path}")
+
+
+@models_group.command("verify")
+@click.argument("name")
+def verify_model(name: str) -> None:
+    """Check a model's checksum, or that a file of your own is a sound Whisper model."""
+    model = models.resolve(name, engine="openai-whisper" if not Path(name).is_dir() else "faster-whisper", offline=True)
+    models.verify(model)
+    click.echo(f"{name} is sound: {model.path}")
+
+
+@models_group.command("path")
+@click.argument("name", default="embedded")
+def model_path(name: str) -> None:
+    """Where a model lies."""
+    click.echo(models.resolve(name, engine="openai-whisper", offline=True).path)

@@ -1,0 +1,102 @@
+"""Commands on meetings that are kept: list, show, search, export, index again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.cli.options import config_option, json_option, library_of, setting_flags, settings_of, write_files
+from pipeline.events import PipelineError, to_line
+from pipeline.export import OutputFolder
+from pipeline.library import MATCH_END, MATCH_START
+from pipeline.screen import Screen, clock
+from pipeline.transcript import Transcript
+
+
+@click.command()
+@config_option
+@json_option
+def meetings(config: Path | None, as_json: bool) -> None:
+    """List all meetings, the newest first."""
+    table = Table("meeting", "began", "length", "utterances", "model", "state", box=None, pad_edge=False)
+    library = library_of(config)
+    for meeting in library.meetings():
+        if as_json:
+            click.echo(json.dumps(asdict(meeting), ensure_ascii=False))
+        state = "" if meeting.finished else "unfinished"
+        table.add_row(
+            meeting.id,
+            meeting.began[:16].replace("T", " "),
+            clock(meeting.duration_s),
+            str(meeting.utterances),
+            Path(meeting.model).name,
+            state,
+        )
+    if not as_json:
+        Console(highlight=False).print(table if table.row_count else "no meeting yet: rapporteur transcribe FILE")
+
+
+@click.command()
+@click.argument("meeting", default="latest")
+@config_option
+@json_option
+@click.option("--suppressed", is_flag=True, help="also what was left out, and why")
+def show(meeting: str, config: Path | None, as_json: bool, suppressed: bool) -> None:
+    """Print a meeting: its name, a unique part of it, or `latest`."""
+    library = library_of(config)
+    events = library.events(library.meeting(meeting))
+    if as_json:
+        for event in events:
+            click.echo(to_line(event))
+        return
+    transcript = Transcript.of(events)
+    said = [*transcript.utterances, *(transcript.suppressed if suppressed else ())]
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(f"{transcript.title}, {transcript.began[:16].replace('T', ' ')}", style="bold"))
+    for utterance in sorted(said, key=lambda u: u.start_s):
+        left_out = f"  [left out: {utterance.suppressed}]" if utterance.suppressed else ""
+        console.print(
+            Text.assemble((f"{clock(utterance.start_s):>7}", "cyan"), f"  {utterance.text.strip()}{left_out}")
+        )
+
+
+@click.command()
+@click.argument("text", nargs=-1, required=True)
+@config_option
+def search(text: tuple[str, ...], config: Path | None) -> None:
+    """Find words in all meetings."""
+    console = Console(highlight=False, soft_wrap=True)
+    found = library_of(config).search(" ".join(text))
+    for mention in found:
+        before, _, rest = mention.snippet.partition(MATCH_START)
+        match, _, after = rest.partition(MATCH_END)
+        plain = after.replace(MATCH_START, "").replace(MATCH_END, "")
+        where = f"{mention.meeting} {clock(mention.start_s):>7}"
+        console.print(Text.assemble((where, "cyan"), f"  {before.lstrip()}", (match, "bold"), plain))
+    if not found:
+        raise PipelineError(f'"{" ".join(text)}" was said in no meeting; try fewer or other words')
+
+
+@click.command()
+@click.argument("meeting", default="latest")
+@setting_flags("export")
+@config_option
+def export(meeting: str, config: Path | None, **given: Any) -> None:
+    """Write a meeting to files again, in the formats asked for."""
+    settings, library = settings_of(given, config), library_of(config)
+    output = OutputFolder(Path(settings.export.output_dir or "."))
+    write_files(library.events(library.meeting(meeting)), output, settings, Screen())
+
+
+@click.command()
+@config_option
+def reindex(config: Path | None) -> None:
+    """Make the search index again from the journals."""
+    click.echo(f"{library_of(config).reindex()} meetings indexed")

@@ -1,0 +1,91 @@
+"""What several commands share: flags made from config.yaml, the library, the writing of files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline import build
+from pipeline.config import DEFAULTS, effective, library_home, load
+from pipeline.events import Event
+from pipeline.export import FORMATS, OutputFolder, write
+from pipeline.library import Library
+from pipeline.screen import Screen
+from pipeline.settings import Settings
+from pipeline.transcript import Transcript
+
+SHORT = {"model": "-m", "output_dir": "-o", "formats": "-f"}
+RENAMED = {"formats": "output_format", "temperatures": "temperature"}  # as the whisper command calls them
+# Flags of the whisper command for what rapporteur does its own way: accepted, and said to have no effect.
+WITHOUT_EFFECT = (
+    "best_of patience length_penalty suppress_tokens condition_on_previous_text carry_initial_prompt fp16 "
+    "temperature_increment_on_fallback prepend_punctuations append_punctuations clip_timestamps "
+    "hallucination_silence_threshold"
+).split()
+Command = Callable[..., Any]
+
+
+def setting_flags(*sections: str) -> Callable[[Command], Command]:
+    """One flag for each setting of these sections, named and explained as in config.yaml."""
+
+    def add(command: Command) -> Command:
+        for setting in reversed(effective(file=DEFAULTS, environ={})):
+            section, _, key = setting.key.partition(".")
+            if section not in sections:
+                continue
+            name = RENAMED.get(key, key).replace("_", "-")
+            switch = isinstance(setting.value, bool)
+            names = [f"--{name}/--no-{name}" if switch else f"--{name}", *filter(None, [SHORT.get(key)])]
+            option = click.option(*names, setting.key.replace(".", "__"), default=None, help=setting.comment)
+            command = option(command)
+        return command
+
+    return add
+
+
+def whisper_flags(command: Command) -> Command:
+    """The whisper command's flags that have no effect here, hidden."""
+    for name in WITHOUT_EFFECT:
+        command = click.option(f"--{name.replace('_', '-')}", f"ignored__{name}", default=None, hidden=True)(command)
+    return command
+
+
+def settings_of(given: dict[str, Any], config: Path | None) -> Settings:
+    """The settings in effect with these flags; `all` stands for every format, as in the whisper command."""
+    flags = {key.replace("__", "."): value for key, value in given.items() if not key.startswith("ignored__")}
+    if flags.get("export.formats") == "all":
+        flags["export.formats"] = list(FORMATS)
+    return load(flags, file=config)
+
+
+config_option = click.option("--config", type=click.Path(path_type=Path), help="settings file instead of your own")
+json_option = click.option("--json", "as_json", is_flag=True, help="one JSON line an event, for scripts")
+
+
+def library_of(config: Path | None) -> Library:
+    """The library that the settings name."""
+    return Library(library_home(load(file=config)))
+
+
+def write_files(events: Iterable[Event], output: OutputFolder, settings: Settings, screen: Screen) -> None:
+    """Write a meeting in every format that the settings ask for, and say where."""
+    transcript = Transcript.of(events)
+    paths = [(format, output.path(transcript, format)) for format in settings.export.formats]
+    for format, path in paths:
+        write(transcript, format, path, build.export_options(settings))
+    if paths:
+        names = " ".join(path.name for _, path in paths)
+        screen.note(f"written to {paths[0][1].parent.resolve()}: {names}")
+
+
+def moment(text: str | None) -> datetime | None:
+    """A point in time as ISO 8601, in the local zone where it names none; click's error where it is none."""
+    try:
+        moment = datetime.fromisoformat(text) if text else None
+        return moment.astimezone() if moment and not moment.tzinfo else moment
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a time such as 2026-03-10T09:00", param_hint="--began") from None

@@ -1,0 +1,77 @@
+"""`rapporteur transcribe`: recordings become transcripts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from audio.speech import AudioError
+from pipeline import build
+from pipeline.cli.errors import EXIT_CODES
+from pipeline.cli.options import (
+    WITHOUT_EFFECT,
+    config_option,
+    json_option,
+    moment,
+    setting_flags,
+    settings_of,
+    whisper_flags,
+    write_files,
+)
+from pipeline.config import library_home
+from pipeline.events import PipelineError
+from pipeline.export import OutputFolder
+from pipeline.library import Library
+from pipeline.screen import Screen
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True)
+@setting_flags("recognition", "audio", "vad", "export")
+@whisper_flags
+@config_option
+@json_option
+@click.option("--again", is_flag=True, help="transcribe anew even where this was done before")
+@click.option("--began", help="when the meeting began, ISO 8601; default: the date of the file")
+@click.option("--verbose", type=bool, default=True, help="False: do not print what is said")
+def transcribe(
+    files: tuple[str, ...],
+    config: Path | None,
+    as_json: bool,
+    again: bool,
+    began: str | None,
+    verbose: bool,
+    **given: Any,
+) -> None:
+    """Turn recordings (files, folders, or - for standard input) into transcripts."""
+    screen = Screen(as_json=as_json, verbose=verbose)
+    for name in WITHOUT_EFFECT:
+        if given.get(f"ignored__{name}") is not None:
+            screen.note(f"--{name} has no effect in rapporteur and was passed over")
+    settings = settings_of(given, config)
+    library = Library(library_home(settings))
+    run = build.Run(settings, library, warn=screen.warn)
+    output = OutputFolder(Path(settings.export.output_dir)) if settings.export.output_dir else None
+    if output:
+        output.prepare()
+    failures: list[Exception] = []
+    sources = build.recordings(files, library)
+    for source in sources:
+        try:
+            job = run.open(source, again=again, began=moment(began))
+            if job.found:
+                screen.note(f"{source.name} was transcribed before with these settings; --again does it anew")
+            events = list(screen.follow(job.events, title=job.title, total_s=job.total_s, from_s=job.from_s))
+            if output:
+                write_files(events, output, settings, screen)
+        except (AudioError, PipelineError) as error:
+            if len(sources) == 1:
+                raise
+            failures.append(error)
+            screen.warn(str(error))
+    if failures:
+        click.echo(f"{len(failures)} of {len(sources)} files failed, see above", err=True)
+        sys.exit(EXIT_CODES[type(failures[0])])
