@@ -30,7 +30,7 @@ from pipeline.export.page import PageOptions
 from pipeline.export.subtitles import SubtitleOptions
 from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
-from pipeline.meeting import Parts, hear, keep
+from pipeline.meeting import Parts, keep, meet
 from pipeline.settings import Settings
 
 VERSION = metadata.version("rapporteur")
@@ -85,9 +85,10 @@ class Run:
     def _events(self, recording: Path, journal: Journal) -> Iterator[Event]:
         """What the journal has already, at least Opened, then what is heard now."""
         with journal:
-            yield from read(journal.path)
+            past = list(read(journal.path))
+            yield from past
             chunks = file_source(recording, channels=self._settings.audio.channels)
-            yield from keep(hear(chunks, self._parts, journal.resume_point), journal)
+            yield from keep(meet(chunks, self._parts, journal.resume_point, past), journal)
 
     def _opened(self, recording: Path, began: datetime | None) -> Opened:
         moment = began or datetime.fromtimestamp(recording.stat().st_mtime).astimezone()

@@ -77,6 +77,15 @@ class Named:
 
 
 @dataclass(frozen=True)
+class Marked:
+    """A moment of a live meeting: the user's mark, or a break in the recording."""
+
+    at_s: float
+    kind: str  # "mark", "paused", "resumed", "slept"
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class Learned:
     """Something that the memory noted, with the utterances that prove it."""
 
@@ -101,10 +110,10 @@ class Trouble:
     at_s: float | None = None
 
 
-Event = Opened | Hearing | Said | Reached | Corrected | Named | Learned | Concluded | Trouble
+Event = Opened | Hearing | Said | Reached | Corrected | Named | Marked | Learned | Concluded | Trouble
 _KINDS: dict[str, type[Any]] = {
     kind.__name__.lower(): kind
-    for kind in (Opened, Hearing, Said, Reached, Corrected, Named, Learned, Concluded, Trouble)
+    for kind in (Opened, Hearing, Said, Reached, Corrected, Named, Marked, Learned, Concluded, Trouble)
 }
 _SURROGATE = re.compile("[\ud800-\udfff]")  # stands for a byte of a file name that is not UTF-8
 

@@ -11,6 +11,12 @@ from audio.speech import SAMPLE_RATE, AudioChunk, SpeechSegment
 from pipeline.events import Concluded, Event, Reached, Said
 from pipeline.journal import Journal, ResumePoint
 
+Stage = Callable[[Iterable[Event], Iterable[Event]], Iterator[Event]]
+"""(what the journal held before a break, what comes) -> all that comes, and what the stage adds to it.
+
+A stage makes its state again from the first; what it concludes of the whole meeting it gives before Concluded.
+"""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -18,6 +24,17 @@ class Parts:
 
     segment: Callable[[Iterable[AudioChunk]], Iterator[SpeechSegment]]
     recognize: Callable[[Iterable[SpeechSegment], ResumePoint], Iterator[Batch]]
+    stages: tuple[Stage, ...] = ()  # the mind and what else listens to the words
+
+
+def meet(
+    chunks: Iterable[AudioChunk], parts: Parts, resume: ResumePoint, past: Iterable[Event] = ()
+) -> Iterator[Event]:
+    """What is heard, and what the stages make of it; `past` is what the journal held before a break."""
+    events: Iterator[Event] = hear(chunks, parts, resume)
+    for stage in parts.stages:
+        events = stage(past, events)
+    return events
 
 
 def hear(chunks: Iterable[AudioChunk], parts: Parts, resume: ResumePoint) -> Iterator[Event]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -12,11 +13,11 @@ import pytest
 from audio.engines import RecognitionOptions
 from audio.recognizer import Batch, recognize
 from audio.segmenter import segment
-from audio.speech import SAMPLE_RATE, AudioChunk, Samples, SpeechSegment
-from pipeline.events import Concluded, Event, Opened, Reached, Said, to_line
+from audio.speech import SAMPLE_RATE, AudioChunk, Samples, SpeechSegment, Utterance
+from pipeline.events import Concluded, Event, Learned, Opened, Reached, Said, to_line
 from pipeline.journal import Journal, ResumePoint, read
-from pipeline.meeting import Parts, hear, keep
-from tests.fakes import FakeTranscriber, FakeVad
+from pipeline.meeting import Parts, hear, keep, meet
+from tests.fakes import SURE, FakeTranscriber, FakeVad
 
 OPENED = Opened("m", "Title", "2026-03-10T09:00:00+01:00", "x.wav", "a", "b", "fake", "fake", "0")
 
@@ -109,3 +110,23 @@ def test_silence_is_a_meeting_without_words() -> None:
     assert not [e for e in events if isinstance(e, Said)]
     assert isinstance(events[-1], Concluded)
     assert events[-1].speech_s == 0
+
+
+def test_stages_hear_what_was_before_and_add_to_what_comes() -> None:
+    def counting(past: Iterable[Event], coming: Iterable[Event]) -> Iterator[Event]:
+        known = [e.utterance.id for e in past if isinstance(e, Said)]
+        for event in coming:
+            if isinstance(event, Said):
+                known.append(event.utterance.id)
+            if isinstance(event, Concluded):
+                yield Learned("count", {"utterances": len(known)}, tuple(known))
+            yield event
+
+    before = Said(Utterance("u1", " Hi.", 0.0, 1.0, "en", SURE))
+    events = list(
+        meet(chunks(recording(3)), replace(parts(FakeTranscriber()), stages=(counting,)), ResumePoint({}, 2), [before])
+    )
+    learned = next(e for e in events if isinstance(e, Learned))
+    assert learned.evidence[0] == "u1"
+    assert len(learned.evidence) == 1 + sum(isinstance(e, Said) for e in events)
+    assert isinstance(events[-1], Concluded)
