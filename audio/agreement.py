@@ -6,7 +6,7 @@ firm words themselves are kept by `Firming`: a later hypothesis continues them a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,7 +26,10 @@ class Hearsay:
 class Policy(Protocol):
     """The hypotheses of one segment, the newest last -> how many leading words of the newest are firm."""
 
-    hypotheses: int  # how many it looks at
+    @property
+    def hypotheses(self) -> int:
+        """How many it looks at."""
+        ...
 
     def __call__(self, heard: Sequence[Hearsay]) -> int: ...
 
@@ -68,9 +71,6 @@ class AlignAtt:
                 break
             firm += 1
         return firm
-
-
-POLICIES: Mapping[str, Callable[[], Policy]] = {LOCAL_AGREEMENT: LocalAgreement, ALIGN_ATT: AlignAtt}
 
 
 class Firming:

@@ -89,10 +89,8 @@ def _settled(
     return options, list(heard.values())
 
 
-def utterances_of(
-    segment: SpeechSegment, window: RecognizedWindow, options: RecognitionOptions
-) -> Iterator[Utterance]:
-    """The window's segments on the source's clock, in order and inside the audio that they were heard in; no ids yet."""
+def utterances_of(segment: SpeechSegment, window: RecognizedWindow, options: RecognitionOptions) -> Iterator[Utterance]:
+    """The window's segments on the source's clock, in order and inside the audio they were heard in; no ids yet."""
     offset_s, end_s = segment.start / SAMPLE_RATE, 0.0
     for found in window.segments:
         judged = judge(found, segment, options)

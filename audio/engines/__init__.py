@@ -74,6 +74,8 @@ class Drafter(Protocol):
     by their letters; `whole`: the encoder sees 30 s, padded, instead of just the audio there is.
     """
 
-    def draft(
-        self, window: Samples, options: RecognitionOptions, *, timed: bool, whole: bool
-    ) -> RecognizedSegment: ...
+    def draft(self, window: Samples, options: RecognitionOptions, *, timed: bool, whole: bool) -> RecognizedSegment: ...
+
+
+class LiveTranscriber(Transcriber, Drafter, Protocol):
+    """What a live meeting needs of an engine."""

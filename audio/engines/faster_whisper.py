@@ -98,7 +98,6 @@ class FasterWhisper:
             view = StorageView.from_array(features[None])
             self._whisper.add_word_timestamps([segments], tokenizer, view, [num_frames], _PREPENDED, _APPENDED, 0.0)
 
-
     def words(self, encoded: Features, task: Task, tokens: Sequence[int], frames: int) -> list[Word]:
         """Each word ends where CTranslate2's `align` ends it.
 

@@ -75,7 +75,9 @@ class OpenAIWhisper:
         """Log-mel windows (B, M, 2F) to audio features (B, F, d); a CPU is a quarter faster window by window."""
         on_cpu = self._network.device.type == "cpu"
         mel = mel.to(self._network.device, self._dtype)
-        features = torch.cat([_encoded(self._network.encoder, part) for part in torch.split(mel, 1 if on_cpu else len(mel))])
+        features = torch.cat(
+            [_encoded(self._network.encoder, part) for part in torch.split(mel, 1 if on_cpu else len(mel))]
+        )
         return features.to(torch.float32) if self._dtype == torch.bfloat16 else features
 
     def take(self, encoded: Tensor, rows: list[int]) -> Tensor:
@@ -145,7 +147,9 @@ class OpenAIWhisper:
             for hook in hooks:
                 hook.remove()
         rows = slice(len(tokenizer.sot_sequence), len(read) - 1)  # the row that reads a token predicts the next one
-        scores = torch.stack([caught[layer][0, head, rows, : max(1, frames // 2)] for layer, head in heads])  # (H, T, F)
+        scores = torch.stack(
+            [caught[layer][0, head, rows, : max(1, frames // 2)] for layer, head in heads]
+        )  # (H, T, F)
         attended = scores.float().softmax(dim=-1).mean(dim=0).argmax(dim=-1)  # (T,)
         return joined(text, (attended + 1) * STAMP_S, task)
 
@@ -174,7 +178,8 @@ class _Aligner:
     """The model as whisper's word timing sees it, but fed with audio that is already encoded."""
 
     def __init__(self, dims: ModelDimensions, decoder: nn.Module, alignment_heads: Tensor) -> None:
-        self.dims, self.decoder, self.alignment_heads = dims, decoder, alignment_heads
+        self.dims, self.alignment_heads = dims, alignment_heads
+        self.decoder: Any = decoder
         self.device = next(decoder.parameters()).device
 
     def fed(self, features: Tensor) -> Tensor:
