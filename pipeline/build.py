@@ -18,7 +18,8 @@ import numpy as np
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from audio.captions import attend, caption
-from audio.decode import duration_s, sha256_of
+from audio.checksum import sha256_of
+from audio.decode import duration_s
 from audio.engines import LiveTranscriber, RecognitionOptions, models
 from audio.live import LiveInput
 from audio.recognizer import Recognizer, recognize
@@ -175,6 +176,7 @@ class Run:
         def recognized(heard: Iterable[Heard], resume: ResumePoint) -> Iterator[Recognized]:
             segments = (item for item in heard if isinstance(item, SpeechSegment))
             wanted = self._settings.recognition.options()
+            wanted = replace(wanted, language=wanted.language or resume.language)
             done, first = resume.reached, resume.next_utterance
             yield from recognize(segments, self._transcriber, options=wanted, batch_size=1, done=done, first_id=first)
 
@@ -213,12 +215,13 @@ class Run:
     @cached_property
     def _parts(self) -> Parts:
         wanted, transcriber = self._settings.recognition, self._transcriber
+        options = wanted.options()
 
         def recognized(heard: Iterable[Heard], resume: ResumePoint) -> Iterator[Recognized]:
             return recognize(
                 (item for item in heard if isinstance(item, SpeechSegment)),
                 transcriber,
-                options=wanted.options(),
+                options=replace(options, language=options.language or resume.language),
                 batch_size=wanted.batch_size,
                 done=resume.reached,
                 first_id=resume.next_utterance,

@@ -17,8 +17,9 @@ from whisper.model import ModelDimensions, Whisper, disable_sdpa
 from whisper.timing import add_word_timestamps
 from whisper.tokenizer import Tokenizer
 
+from audio.checksum import sha256_of
 from audio.engines import RecognitionOptions, RecognizedSegment, RecognizedWindow
-from audio.engines.convert import alignment_heads, load_checkpoint, sha256_of
+from audio.engines.convert import alignment_heads, load_checkpoint
 from audio.engines.drafts import draft, joined
 from audio.engines.rounds import STAMP_S, Decoded, Draft, Task, recognize_windows
 from audio.speech import AudioError, Samples, Word
