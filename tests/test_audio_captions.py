@@ -73,9 +73,7 @@ class Slow(FakeTranscriber):
 def captioned(world: World, engine: Slow, options: CaptionOptions = OPTIONS) -> list[Found]:
     heard = attend(world.chunks(), FakeVad, SENTENCES, waiting=lambda: world.behind_s() > 0)
     recognizer = Recognizer(engine, ENGLISH)
-    return list(
-        caption(heard, recognizer, engine, options=options, behind_s=world.behind_s, clock=lambda: world.now_s)
-    )
+    return list(caption(heard, recognizer, engine, options=options, behind_s=world.behind_s, clock=lambda: world.now_s))
 
 
 def finals(found: list[Found]) -> list[Utterance]:

@@ -151,7 +151,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Types a command; returns exit code, stdout, stderr."""
     monkeypatch.setenv("RAPPORTEUR_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("RAPPORTEUR_CONFIG", str(tmp_path / "config.yaml"))
-    (tmp_path / "config.yaml").write_text("recognition: {model: embedded}\nvad: {detector: webrtcvad, webrtc_mode: 0}\n")
+    (tmp_path / "config.yaml").write_text(
+        "recognition: {model: embedded}\nvad: {detector: webrtcvad, webrtc_mode: 0}\n"
+    )
     monkeypatch.setattr(build, "load_engine", lambda chosen, threads: FakeTranscriber())
 
     def typed(*arguments: object) -> tuple[int, str, str]:

@@ -76,8 +76,10 @@ def drive(script: Script_, *, size: tuple[int, int] = (80, 24)) -> Captions:
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
-            await script(pilot, stand)
-            stand.coming.put(None)
+            try:
+                await script(pilot, stand)
+            finally:
+                stand.coming.put(None)
 
     asyncio.run(run())
     return app
@@ -113,7 +115,9 @@ def test_provisional_text_gives_way_to_final_text() -> None:
 
 def test_names_and_corrections_change_the_lines_that_are_there() -> None:
     async def script(pilot: Pilot[None], stand: Stand) -> None:
-        await settle(pilot, stand, said(1, "Hello.", "S1"), said(2, "Helo.", "S2"), Corrected("u2", "text", "Hello!", "x"))
+        await settle(
+            pilot, stand, said(1, "Hello.", "S1"), said(2, "Helo.", "S2"), Corrected("u2", "text", "Hello!", "x")
+        )
         await settle(pilot, stand, Named("S1", "Anna", "user"), Marked(8.0, "mark"))
         assert lines(pilot, ".said") == ["   0:03  Anna: Hello.", "   0:06  S2: Hello!"]
         assert lines(pilot, ".mark") == ["   0:08  -- mark --"]

@@ -27,6 +27,7 @@ class Captions(App[None]):
 
     CSS_PATH = "captions.tcss"
     TITLE = "rapporteur"
+    AUTO_FOCUS = "#script"  # the hidden field for names would swallow the keys
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Pause"),
         Binding("m", "mark", "Mark"),
@@ -56,7 +57,7 @@ class Captions(App[None]):
     ) -> None:
         super().__init__()
         self._heading, self._session, self._folder = title, session, folder
-        self._events = events
+        self._stream = ahead(events, room=ROOM)
         self.failure: BaseException | None = None
         self._over = False
 
@@ -79,6 +80,10 @@ class Captions(App[None]):
         self.set_interval(0.2, self._refresh_status)
         self.run_worker(self._follow, thread=True)
         self._refresh_status()
+
+    def on_unmount(self) -> None:
+        """The thread of the events must not outlive the screen."""
+        self._stream.close()
 
     def on_resize(self) -> None:
         self.query_one(Notes).set_class(self.size.width < NARROW, "narrow")
@@ -156,10 +161,9 @@ class Captions(App[None]):
     def _follow(self) -> None:
         """In a thread: every event to the screen; of several provisional texts that wait, only the newest."""
         error: BaseException | None = None
-        stream = ahead(self._events, room=ROOM)
         try:
-            for event in stream:
-                if isinstance(event, Hearing) and stream.waiting:
+            for event in self._stream:
+                if isinstance(event, Hearing) and self._stream.waiting:
                     continue
                 self.post_message(self.Came(event))
         except BaseException as caught:  # noqa: BLE001 - the edge of a thread: `run_through` raises it again
