@@ -1,0 +1,140 @@
+"""The program that holds one device open: a process of its own between PortAudio and the rest.
+
+A sound system can hang where it is closed, forgets new devices until it is started again, and writes to the terminal;
+in a process of its own that costs nobody else anything, and its callback never waits for the recogniser. It ends
+when standard input does, that is also when its parent is killed. It imports little, so that it starts at once.
+
+`python -m audio.pickup list` prints the devices as JSON; `... capture '{"port": ...}'` writes messages to standard
+output, each a header and its payload.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import struct
+import sys
+import threading
+import time
+from typing import Any
+
+HEADER = struct.Struct("<cdI")  # kind, monotonic seconds, bytes of the payload
+STARTED, BLOCK, ENDED = b"S", b"B", b"E"  # {"rate_hz", "channels"}; int16, interleaved; the reason in words
+LAST_WORDS_S = 1.0  # for what was captured to leave after standard input ended
+
+Message = tuple[bytes, float, bytes]
+
+
+def listing() -> dict[str, Any]:
+    """All inputs that PortAudio knows, and which of them is its default."""
+    import sounddevice
+
+    apis = sounddevice.query_hostapis()
+    default = sounddevice.default.device[0]
+    found = [
+        {
+            "name": device["name"],
+            "host_api": apis[device["hostapi"]]["name"],
+            "channels": device["max_input_channels"],
+            "rate_hz": device["default_samplerate"],
+            "default": device["index"] == default,
+        }
+        for device in sounddevice.query_devices()
+        if device["max_input_channels"] > 0
+    ]
+    return {"devices": found, "portaudio": sounddevice.get_portaudio_version()[1]}
+
+
+def capture(wanted: dict[str, Any], messages: queue.SimpleQueue[Message | None]) -> None:
+    """Feed `messages` until standard input ends or the stream does; None ends them."""
+    import sounddevice
+
+    def heard(data: Any, frames: int, times: Any, status: Any) -> None:
+        messages.put((BLOCK, time.monotonic(), bytes(data)))
+
+    over = threading.Event()
+    port = _index(sounddevice, wanted["port"], wanted["host_api"])
+    device = sounddevice.query_devices(port, "input")
+    rate_hz = device["default_samplerate"]
+    channels = max(1, min(2, device["max_input_channels"]))
+    stream = sounddevice.RawInputStream(
+        samplerate=rate_hz,
+        blocksize=round(rate_hz * wanted["block_ms"] / 1000),
+        device=port,
+        channels=channels,
+        dtype="int16",
+        callback=heard,
+        finished_callback=over.set,
+    )
+    stream.start()
+    messages.put((STARTED, time.monotonic(), json.dumps({"rate_hz": rate_hz, "channels": channels}).encode()))
+    asked = threading.Event()
+
+    def await_end() -> None:
+        while sys.stdin.buffer.read(64):
+            pass
+        asked.set()
+        over.set()
+        time.sleep(LAST_WORDS_S)
+        os._exit(0)  # the sound system may never let go
+
+    threading.Thread(target=await_end, daemon=True).start()
+    over.wait()
+    if asked.is_set():
+        stream.stop()
+    messages.put((ENDED, time.monotonic(), b"" if asked.is_set() else b"the sound system has taken it away"))
+
+
+def _index(sounddevice: Any, port: str | None, host_api: str) -> int | None:
+    """PortAudio's number for a device, which changes with what is plugged in; None is the default."""
+    if port is None:
+        return None
+    apis = sounddevice.query_hostapis()
+    for device in sounddevice.query_devices():
+        same = device["name"] == port and apis[device["hostapi"]]["name"] == host_api
+        if same and device["max_input_channels"] > 0:
+            return int(device["index"])
+    raise ValueError("it is not connected")
+
+
+def _write(messages: queue.SimpleQueue[Message | None]) -> None:
+    """Messages to standard output; where nobody reads any more there is nothing left to do."""
+    try:
+        while message := messages.get():
+            kind, at_s, payload = message
+            sys.stdout.buffer.write(HEADER.pack(kind, at_s, len(payload)) + payload)
+            sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os._exit(0)
+
+
+def main() -> None:
+    """Whatever goes wrong is told in the same way, for the parent decides what to do."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the parent
+    if sys.argv[1] == "list":
+        try:
+            print(json.dumps(listing()))
+        except Exception as error:  # noqa: BLE001 - the edge of a process
+            print(json.dumps({"error": _words(error)}))
+        return
+    messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+    writer = threading.Thread(target=_write, args=(messages,))
+    writer.start()
+    try:
+        capture(json.loads(sys.argv[2]), messages)
+    except Exception as error:  # noqa: BLE001 - the edge of a process
+        messages.put((ENDED, time.monotonic(), _words(error).encode()))
+    messages.put(None)
+    writer.join()
+    os._exit(0)  # without PortAudio's own farewell, which may hang
+
+
+def _words(error: Exception) -> str:
+    """PortAudio's errors carry its own words first and then numbers."""
+    return str(error.args[0] if error.args else error).strip().rstrip(".") or type(error).__name__
+
+
+if __name__ == "__main__":
+    main()
