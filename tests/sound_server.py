@@ -17,10 +17,11 @@ from audio.portaudio import devices
 from audio.speech import AudioError
 
 CONFIG = """load-module module-native-protocol-unix auth-anonymous=1
-load-module module-null-sink sink_name=meet rate=48000 channels=2
-load-module module-null-sink sink_name=mic rate=44100 channels=1
+load-module module-null-sink sink_name=meet rate=48000 channels=2 sink_properties=device.description=Speakers
+load-module module-null-sink sink_name=mic rate=44100 channels=1 sink_properties=device.description=Cable
+load-module module-remap-source source_name=desk master=mic.monitor source_properties=device.description=Desk
 set-default-sink meet
-set-default-source mic.monitor
+set-default-source desk
 """
 
 
