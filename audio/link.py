@@ -196,6 +196,8 @@ class Link:
         self._zeros_told = True
         if self.device.kind == "far side":
             self._say(f"nothing has been played on {self.device.name} for {self._zeros_s:.0f} s; is it the right one?")
+            if self.device.follows:
+                self._reopen()
             return
         self._say(
             f"{self.device.name} has given nothing but digital silence for {self._zeros_s:.0f} s; it is opened again, "

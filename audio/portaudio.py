@@ -185,15 +185,18 @@ _NO_FAR_SIDE = {
 def _following(device: Device) -> Device:
     """The default device, whichever it is when the stream is opened again; monitors have no such name."""
     if device.kind == "far side":
-        return replace(device, pulse_source="@DEFAULT_MONITOR@") if device.pulse_source else device
-    return replace(device, pulse_source="") if device.pulse_source else replace(device, port=None)
+        return replace(device, pulse_source="@DEFAULT_MONITOR@", follows=True) if device.pulse_source else device
+    if device.pulse_source:
+        return replace(device, pulse_source="", follows=True)
+    return replace(device, port=None, follows=True)
 
 
 class Pickup:
     """A Stream: a process that holds the device, and a thread that reads what it says."""
 
     def __init__(self, device: Device, post: Post, *, block_ms: int) -> None:
-        wanted = {"port": device.port, "host_api": device.host_api, "block_ms": block_ms}
+        wanted: dict[str, Any] = {"port": device.port, "host_api": device.host_api, "pulse_source": device.pulse_source}
+        wanted |= {"block_ms": block_ms}
         self._process = subprocess.Popen(
             _command("capture", json.dumps(wanted)),
             env=_environment(device.pulse_source),

@@ -23,6 +23,7 @@ class Device:
     rate_hz: float = 48_000.0
     pulse_source: str = ""  # name in PulseAudio or PipeWire, which PortAudio sees as one device
     default: bool = False
+    follows: bool = False  # opened again it is another device, where the default has changed
     silent_when_idle: bool = False  # gives no blocks while nothing is played, as a WASAPI loopback
 
 
