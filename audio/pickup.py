@@ -15,6 +15,7 @@ import os
 import queue
 import signal
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -22,8 +23,10 @@ from typing import Any
 
 HEADER = struct.Struct("<cdI")  # kind, monotonic seconds, bytes of the payload
 STARTED, BLOCK, ENDED = b"S", b"B", b"E"  # {"rate_hz", "channels"}; int16, interleaved; the reason in words
+LOOK_S = 0.7  # between looks at whether the server still has the source
 LAST_WORDS_S = 1.0  # for what was captured to leave after standard input ended
 
+DEFAULT_MONITOR = "@DEFAULT_MONITOR@"  # PulseAudio's own word for what the default speakers play
 Message = tuple[bytes, float, bytes]
 
 
@@ -50,7 +53,8 @@ def listing() -> dict[str, Any]:
 def capture(wanted: dict[str, Any], messages: queue.SimpleQueue[Message | None]) -> None:
     """Feed `messages` until standard input ends or the stream does; None ends them."""
     port, host_api = wanted["port"], wanted["host_api"]
-    if wanted["pulse_source"] and (named := _pulse_port(wanted["pulse_source"])):
+    source = _resolved(wanted["pulse_source"])
+    if source and (named := _pulse_port(source)):
         port = named
     import sounddevice
 
@@ -84,17 +88,56 @@ def capture(wanted: dict[str, Any], messages: queue.SimpleQueue[Message | None])
         os._exit(0)  # the sound system may never let go
 
     threading.Thread(target=await_end, daemon=True).start()
-    over.wait()
+    reason = ""
+    while not over.wait(LOOK_S) and not reason:
+        reason = _moved(wanted["pulse_source"], source) if source else ""
     if asked.is_set():
         stream.stop()
-    messages.put((ENDED, time.monotonic(), b"" if asked.is_set() else b"the sound system has taken it away"))
+        reason = ""
+    elif not reason:
+        reason = "the sound system has taken it away"
+    messages.put((ENDED, time.monotonic(), reason.encode()))
+
+
+def _resolved(source: str) -> str:
+    """The name of the source now: that of what the default speakers play changes with them."""
+    if source != DEFAULT_MONITOR:
+        return source
+    speakers = (_pactl("get-default-sink") or "").strip()
+    if not speakers:
+        raise ValueError("there are no speakers")
+    return f"{speakers}.monitor"
+
+
+def _moved(wanted: str, source: str) -> str:
+    """Why this is not what is recorded any more, "" where it is.
+
+    A server moves the streams of a source that is unplugged to any other, without a word; what others say would then
+    be recorded from the microphone.
+    """
+    sources = _pactl("list", "short", "sources")
+    if sources is None:
+        return ""
+    if source not in (line.split("\t")[1] for line in sources.splitlines() if line.count("\t") > 1):
+        return "it was unplugged"
+    if wanted == DEFAULT_MONITOR and (speakers := (_pactl("get-default-sink") or "").strip()):
+        return "" if source == f"{speakers}.monitor" else "the speakers were changed"
+    return ""
+
+
+def _pactl(*arguments: str) -> str | None:
+    """What the server answers; None where it does not."""
+    try:
+        done = subprocess.run(["pactl", *arguments], capture_output=True, timeout=LOOK_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return None if done.returncode else done.stdout.decode(errors="replace")
 
 
 def _pulse_port(source: str) -> str:
     """A device of ALSA's for exactly this source, "" where ALSA's settings are not where they usually are.
 
-    The environment variable PULSE_SOURCE names one too, but then the server moves the stream to any other source when
-    this one is unplugged, and nobody would know what is recorded.
+    It could not come from an earlier name in the environment, PULSE_SOURCE, which the user may have set.
     """
     usual = os.environ.get("ALSA_CONFIG_PATH", "/usr/share/alsa/alsa.conf")
     if sys.platform != "linux" or not os.path.exists(usual.partition(":")[0]):  # noqa: PTH110 - pathlib would cost a tenth of the start

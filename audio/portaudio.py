@@ -185,7 +185,7 @@ _NO_FAR_SIDE = {
 def _following(device: Device) -> Device:
     """The default device, whichever it is when the stream is opened again; monitors have no such name."""
     if device.kind == "far side":
-        return replace(device, pulse_source="@DEFAULT_MONITOR@", follows=True) if device.pulse_source else device
+        return replace(device, pulse_source=pickup.DEFAULT_MONITOR, follows=True) if device.pulse_source else device
     if device.pulse_source:
         return replace(device, pulse_source="", follows=True)
     return replace(device, port=None, follows=True)
