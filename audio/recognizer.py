@@ -35,19 +35,32 @@ def recognize(
     goes on with utterance `first_id`, and its text is that of an uninterrupted one. Where the language is detected it
     must be given what `spoken_language` says of the utterances before.
     """
-    numbers, rest = count(first_id), iter(segments)
+    recognizer, rest = Recognizer(transcriber, options, first_id=first_id), iter(segments)
     while group := list(islice(rest, batch_size)):
         missing = [segment.stop > done.get(segment.source, 0) for segment in group]
-        if not any(missing):
-            continue
-        windows = transcriber([segment.samples for segment in group], options)
-        if options.language is None:
-            options, windows = _settled(group, windows, transcriber, options)
-        heard = [pair for pair, new in zip(zip(group, windows, strict=True), missing, strict=True) if new]
-        said = [utterance for pair in heard for utterance in _utterances(*pair, options)]
+        if any(missing):
+            yield recognizer(group, missing)
+
+
+class Recognizer:
+    """Segments to utterances; of a meeting it knows the language, once it is settled, and the next number."""
+
+    def __init__(self, transcriber: Transcriber, options: RecognitionOptions, *, first_id: int = 1) -> None:
+        self._transcriber = transcriber
+        self.options = options  # with the language of the meeting
+        self._numbers = count(first_id)
+
+    def __call__(self, group: Sequence[SpeechSegment], missing: Sequence[bool] | None = None) -> Batch:
+        """The batch of this group; only what is `missing`, by default all, goes into it."""
+        windows = self._transcriber([segment.samples for segment in group], self.options)
+        if self.options.language is None:
+            self.options, windows = _settled(group, windows, self._transcriber, self.options)
+        wanted = missing or [True] * len(group)
+        heard = [pair for pair, new in zip(zip(group, windows, strict=True), wanted, strict=True) if new]
+        said = [utterance for pair in heard for utterance in utterances_of(*pair, self.options)]
         said.sort(key=lambda utterance: utterance.start_s)
         reached = {segment.source: segment.stop for segment, _ in heard}
-        yield Batch(tuple(replace(utterance, id=f"u{next(numbers)}") for utterance in said), reached)
+        return Batch(tuple(replace(utterance, id=f"u{next(self._numbers)}") for utterance in said), reached)
 
 
 def spoken_language(utterances: Iterable[Utterance]) -> str | None:
@@ -66,7 +79,7 @@ def _settled(
     options: RecognitionOptions,
 ) -> tuple[RecognitionOptions, list[RecognizedWindow]]:
     """The language of the meeting, and the windows that seemed to be in another one once more in this."""
-    said = (u for segment, window in zip(group, windows, strict=True) for u in _utterances(segment, window, options))
+    said = (u for segment, window in zip(group, windows, strict=True) for u in utterances_of(segment, window, options))
     if (language := spoken_language(said)) is None:
         return options, windows
     options = replace(options, language=language)
@@ -76,8 +89,8 @@ def _settled(
     return options, list(heard.values())
 
 
-def _utterances(segment: SpeechSegment, window: RecognizedWindow, options: RecognitionOptions) -> Iterator[Utterance]:
-    """The window's segments on the source's clock, in order and inside the audio that they were heard in."""
+def utterances_of(segment: SpeechSegment, window: RecognizedWindow, options: RecognitionOptions) -> Iterator[Utterance]:
+    """The window's segments on the source's clock, in order and inside the audio they were heard in; no ids yet."""
     offset_s, end_s = segment.start / SAMPLE_RATE, 0.0
     for found in window.segments:
         judged = judge(found, segment, options)

@@ -71,13 +71,14 @@ class Scores:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """Provisional text of a segment that still grows; the next one replaces it whole."""
+    """Provisional text of a segment that still grows; the next one replaces it whole, but keeps its firm words."""
 
-    text: str
+    text: str  # all words; "" = nothing is being said, or what was shown has become final
     start_s: float
     end_s: float
     words: tuple[Word, ...] = ()
     source: str = ""
+    firm: int = 0  # this many leading words stay as they are in all later hypotheses of the segment
 
 
 @dataclass(frozen=True)

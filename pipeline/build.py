@@ -14,23 +14,28 @@ from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from audio.decode import duration_s, sha256_of
-from audio.engines import Transcriber, models
-from audio.recognizer import Batch, recognize
-from audio.segmenter import FILE, SENTENCES, segment
+from audio.captions import attend, caption
+from audio.checksum import sha256_of
+from audio.decode import duration_s
+from audio.engines import LiveTranscriber, RecognitionOptions, models
+from audio.live import LiveInput
+from audio.recognizer import Recognizer, recognize
+from audio.segmenter import FILE, LIVE, SENTENCES, SegmenterOptions, segment
 from audio.sources import expand, file_source
-from audio.speech import SAMPLE_RATE, AudioError, SpeechSegment
-from audio.vad import DETECTORS, WebrtcVad
+from audio.speech import SAMPLE_RATE, AudioChunk, AudioError, SpeechSegment
+from audio.vad import DETECTORS, Vad, WebrtcVad
 from pipeline.config import settings_fingerprint
-from pipeline.events import Event, Opened, PipelineError
+from pipeline.events import Concluded, Event, Opened, PipelineError
 from pipeline.export import ExportOptions
 from pipeline.export.page import PageOptions
 from pipeline.export.subtitles import SubtitleOptions
 from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
-from pipeline.meeting import Parts, keep, meet
+from pipeline.live import Session
+from pipeline.meeting import Heard, Parts, Recognized, hear, keep, meet, staged
 from pipeline.settings import Settings
 
 VERSION = metadata.version("rapporteur")
@@ -46,6 +51,16 @@ class Job:
     total_s: float | None  # length of the recording where its container tells
     from_s: float  # where an interrupted run goes on
     found: bool  # it was transcribed before, nothing is recognised again
+
+
+@dataclass(frozen=True)
+class LiveJob:
+    """A meeting that is held now."""
+
+    title: str
+    events: Iterator[Event]  # recording begins with the first that is taken
+    session: Session  # for who shows it
+    folder: Path  # where it is kept
 
 
 @dataclass(frozen=True)
@@ -92,15 +107,24 @@ class Run:
 
     def _opened(self, recording: Path, began: datetime | None) -> Opened:
         moment = began or datetime.fromtimestamp(recording.stat().st_mtime).astimezone()
+        opened = self._opened_now(recording.stem)
+        return replace(
+            opened,
+            began=moment.isoformat(timespec="seconds"),
+            source=str(recording.absolute()),
+            audio_sha256=sha256_of(recording),
+        )
+
+    def _opened_now(self, title: str) -> Opened:
         chosen = self.chosen
         recognition = replace(self._settings.recognition, engine=chosen.engine, model=chosen.model.name)
         settings = replace(self._settings, recognition=replace(recognition, compute_type=chosen.compute_type))
         return Opened(
             meeting="",  # the library names it
-            title=recording.stem,
-            began=moment.isoformat(timespec="seconds"),
-            source=str(recording.absolute()),
-            audio_sha256=sha256_of(recording),
+            title=title,
+            began=datetime.now().astimezone().isoformat(timespec="seconds"),
+            source="",
+            audio_sha256="",
             settings_sha256=settings_fingerprint(settings),
             engine=chosen.engine,
             model=chosen.model.name,
@@ -130,33 +154,98 @@ class Run:
             self._warn(f"{choice.reason}. {choice.warning}")
         return Chosen(engine, choice.model, device, compute_type)
 
+    def listen(
+        self, source: LiveInput, tape: Callable[[Path], Iterable[AudioChunk]], *, title: str, named: str, room: int
+    ) -> LiveJob:
+        """Start the meeting that this source hears. `tape` records it in the meeting's folder before anyone hears it.
+
+        `named` is what the user called the source; `room` chunks may wait to be heard before the tape has to wait.
+        """
+        transcriber = self._transcriber
+        _warm_up(transcriber)
+        opened = replace(self._opened_now(title), source=named)
+        journal = self._library.create(opened)
+        folder = journal.path.parent
+        session = Session(source, tape(folder), room=room)
+        parts = self._live_parts(session, transcriber)
+        return LiveJob(title, self._live_events(session, parts, journal), session, folder)
+
+    def complete(self, folder: Path, chunks: Iterable[AudioChunk]) -> Iterator[Event]:
+        """Finish a live meeting that was cut off, from its recording: as it would have been, without hypotheses."""
+
+        def recognized(heard: Iterable[Heard], resume: ResumePoint) -> Iterator[Recognized]:
+            segments = (item for item in heard if isinstance(item, SpeechSegment))
+            wanted = self._settings.recognition.options()
+            wanted = replace(wanted, language=wanted.language or resume.language)
+            done, first = resume.reached, resume.next_utterance
+            yield from recognize(segments, self._transcriber, options=wanted, batch_size=1, done=done, first_id=first)
+
+        parts = Parts(partial(segment, vad=self._vad, options=self._endpoints(live=True)), recognized)
+        with Journal(folder) as journal:
+            past = list(read(journal.path))
+            yield from past
+            if not any(isinstance(event, Concluded) for event in past):
+                yield from keep(meet(chunks, parts, journal.resume_point, past), journal)
+
+    def _live_events(self, session: Session, parts: Parts, journal: Journal) -> Iterator[Event]:
+        with journal:
+            past = list(read(journal.path))
+            yield from past
+            heard = session.events(lambda: hear(session.chunks(), parts, journal.resume_point))
+            yield from keep(staged(heard, parts, past), journal)
+
+    def _live_parts(self, session: Session, engine: LiveTranscriber) -> Parts:
+        wanted, options = self._settings.recognition, self._settings.listen
+        limit_s = 60 * options.stop_after_silence_min
+
+        def segmented(chunks: Iterable[AudioChunk]) -> Iterator[Heard]:
+            heard = attend(chunks, self._vad, self._endpoints(live=True), waiting=session.waiting)
+            return session.until_silent(heard, limit_s=limit_s)
+
+        def recognized(heard: Iterable[Heard], resume: ResumePoint) -> Iterator[Recognized]:
+            recognizer = Recognizer(engine, wanted.options(), first_id=resume.next_utterance)
+            return caption(heard, recognizer, engine, options=options.options(), behind_s=session.behind_s)
+
+        return Parts(segmented, recognized)
+
+    @cached_property
+    def _transcriber(self) -> LiveTranscriber:
+        return load_engine(self.chosen, self._settings.recognition.threads or os.cpu_count() or 1)
+
     @cached_property
     def _parts(self) -> Parts:
-        wanted, vad = self._settings.recognition, self._settings.vad
-        transcriber = load_engine(self.chosen, wanted.threads or os.cpu_count() or 1)
+        wanted, transcriber = self._settings.recognition, self._transcriber
+        options = wanted.options()
 
-        def recognized(segments: Iterable[SpeechSegment], resume: ResumePoint) -> Iterator[Batch]:
+        def recognized(heard: Iterable[Heard], resume: ResumePoint) -> Iterator[Recognized]:
             return recognize(
-                segments,
+                (item for item in heard if isinstance(item, SpeechSegment)),
                 transcriber,
-                options=wanted.options(),
+                options=replace(options, language=options.language or resume.language),
                 batch_size=wanted.batch_size,
                 done=resume.reached,
                 first_id=resume.next_utterance,
             )
 
+        return Parts(partial(segment, vad=self._vad, options=self._endpoints(live=False)), recognized)
+
+    def _endpoints(self, *, live: bool) -> SegmenterOptions:
+        """Where speech is cut: the embedded model follows short windows only, and captions want them anyway."""
+        vad = self._settings.vad
         short = vad.windows == "sentences" or (vad.windows == "auto" and self.chosen.model.name == "embedded")
-        options = replace(
-            SENTENCES if short else FILE,
+        return replace(
+            SENTENCES if short else LIVE if live else FILE,
             speech_on=vad.speech_threshold,
             speech_off=vad.silence_threshold,
             min_speech_ms=vad.min_speech_ms,
             pad_before_ms=vad.pad_ms,
             pad_after_ms=vad.pad_ms,
         )
-        strict = partial(WebrtcVad, vad.webrtc_mode)
-        make = strict if vad.detector == "webrtcvad" else DETECTORS[vad.detector]
-        return Parts(partial(segment, vad=make, options=options), recognized)
+
+    @property
+    def _vad(self) -> Callable[[], Vad]:
+        vad = self._settings.vad
+        return partial(WebrtcVad, vad.webrtc_mode) if vad.detector == "webrtcvad" else DETECTORS[vad.detector]
 
 
 def _engine(wanted: str, model: str) -> models.Engine:
@@ -166,7 +255,14 @@ def _engine(wanted: str, model: str) -> models.Engine:
     return "faster-whisper"
 
 
-def load_engine(chosen: Chosen, threads: int) -> Transcriber:
+def _warm_up(engine: LiveTranscriber) -> None:
+    """Load and lay out all that the first use would; else the captions would begin some seconds behind."""
+    silence, options = np.zeros(SAMPLE_RATE, np.float32), RecognitionOptions("en", temperatures=(0.0,), max_tokens=2)
+    engine([silence], options)
+    engine.draft(silence, options, timed=False, whole=False)
+
+
+def load_engine(chosen: Chosen, threads: int) -> LiveTranscriber:
     """The loaded engine; a checkpoint is converted for faster-whisper once and found again by its hash."""
     if chosen.engine == "openai-whisper":
         from audio.engines.openai_whisper import OpenAIWhisper

@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from audio.captions import Late, Now
 from audio.recognizer import Batch
-from audio.speech import SAMPLE_RATE, AudioChunk, SpeechSegment
-from pipeline.events import Concluded, Event, Reached, Said
+from audio.speech import SAMPLE_RATE, AudioChunk, Hypothesis, SpeechSegment
+from pipeline.events import Concluded, Event, Hearing, Reached, Said, Trouble
 from pipeline.journal import Journal, ResumePoint
 
+Heard = SpeechSegment | Now  # live, also how things stand between two segments
+Recognized = Batch | Hypothesis | Late  # live, also what is provisional and what has to wait
 Stage = Callable[[Iterable[Event], Iterable[Event]], Iterator[Event]]
 """(what the journal held before a break, what comes) -> all that comes, and what the stage adds to it.
 
@@ -20,10 +23,13 @@ A stage makes its state again from the first; what it concludes of the whole mee
 
 @dataclass(frozen=True)
 class Parts:
-    """The stages of a meeting, each a generator over the one before."""
+    """The stages of a meeting, each a generator over the one before.
 
-    segment: Callable[[Iterable[AudioChunk]], Iterator[SpeechSegment]]
-    recognize: Callable[[Iterable[SpeechSegment], ResumePoint], Iterator[Batch]]
+    Those of a live meeting differ from those of a recording in what they tell between the final texts.
+    """
+
+    segment: Callable[[Iterable[AudioChunk]], Iterator[Heard]]
+    recognize: Callable[[Iterable[Heard], ResumePoint], Iterator[Recognized]]
     stages: tuple[Stage, ...] = ()  # the mind and what else listens to the words
 
 
@@ -31,7 +37,11 @@ def meet(
     chunks: Iterable[AudioChunk], parts: Parts, resume: ResumePoint, past: Iterable[Event] = ()
 ) -> Iterator[Event]:
     """What is heard, and what the stages make of it; `past` is what the journal held before a break."""
-    events: Iterator[Event] = hear(chunks, parts, resume)
+    return staged(hear(chunks, parts, resume), parts, past)
+
+
+def staged(events: Iterator[Event], parts: Parts, past: Iterable[Event] = ()) -> Iterator[Event]:
+    """The events through all stages."""
     for stage in parts.stages:
         events = stage(past, events)
     return events
@@ -42,12 +52,27 @@ def hear(chunks: Iterable[AudioChunk], parts: Parts, resume: ResumePoint) -> Ite
     heard: dict[str, int] = {}
     speech: Counter[str] = Counter()
     segments = _measured(parts.segment(_clocked(chunks, heard)), speech)
-    for batch in parts.recognize(segments, resume):
-        yield from (Said(utterance) for utterance in batch.utterances)
-        yield from (Reached(source, sample) for source, sample in batch.reached.items())
+    for found in parts.recognize(segments, resume):
+        yield from _events(found)
     yield from (Reached(source, sample) for source, sample in heard.items())
     duration_s, speech_s = (max(counts.values(), default=0) / SAMPLE_RATE for counts in (heard, speech))
     yield Concluded(duration_s, speech_s)
+
+
+def _events(found: Recognized) -> Iterator[Event]:
+    match found:
+        case Batch():
+            yield from (Said(utterance) for utterance in found.utterances)
+            yield from (Reached(source, sample) for source, sample in found.reached.items())
+            if not found.reached:  # earlier speech is still to be done; this much is kept and shown all the same
+                yield Hearing(Hypothesis("", 0.0, 0.0))
+        case Hypothesis():
+            yield Hearing(found)
+        case Late():
+            yield Trouble(
+                f"the captions are {found.behind_s:.0f} s behind, this machine is too slow for them; nothing is lost: "
+                "what is missing is written when there is time, at the latest after the end"
+            )
 
 
 def keep(events: Iterable[Event], journal: Journal) -> Iterator[Event]:
@@ -55,7 +80,9 @@ def keep(events: Iterable[Event], journal: Journal) -> Iterator[Event]:
     waiting: list[Event] = []
     for event in events:
         waiting.append(event)
-        if not isinstance(event, Said):
+        if isinstance(event, Hearing) and len(waiting) == 1:  # never kept, and too frequent to wait for the disk
+            yield waiting.pop()
+        elif not isinstance(event, Said):
             journal.append(*waiting)
             yield from waiting
             waiting.clear()
@@ -69,7 +96,8 @@ def _clocked(chunks: Iterable[AudioChunk], heard: dict[str, int]) -> Iterator[Au
         yield chunk
 
 
-def _measured(segments: Iterable[SpeechSegment], speech: Counter[str]) -> Iterator[SpeechSegment]:
-    for segment in segments:
-        speech[segment.source] += round(len(segment.samples) * segment.speech_share)
-        yield segment
+def _measured(heard: Iterable[Heard], speech: Counter[str]) -> Iterator[Heard]:
+    for item in heard:
+        if isinstance(item, SpeechSegment):
+            speech[item.source] += round(len(item.samples) * item.speech_share)
+        yield item

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from audio.agreement import ALIGN_ATT, AlignAtt, LocalAgreement
+from audio.captions import CaptionOptions
 from audio.engines import RecognitionOptions
 
 
@@ -80,6 +82,34 @@ class VadSettings:
 
 
 @dataclass(frozen=True)
+class ListenSettings:
+    """How a meeting is shown while it is held."""
+
+    policy: Literal["local-agreement", "align-att"]
+    agreeing: Annotated[int, Range(2, 10)]
+    margin_ms: Count
+    interval_ms: Count
+    share: Annotated[float, Range(0.05, 1)]
+    window: Literal["audio", "full"]
+    context_words: Annotated[int, Range(0, 100)]
+    defer_after_s: Count
+    stop_after_silence_min: Count
+
+    def options(self) -> CaptionOptions:
+        """What the captions are told."""
+        by_attention = self.policy == ALIGN_ATT
+        return CaptionOptions(
+            policy=AlignAtt(self.margin_ms / 1000) if by_attention else LocalAgreement(self.agreeing),
+            timed=by_attention,
+            whole=self.window == "full",
+            interval_s=self.interval_ms / 1000,
+            share=self.share,
+            context_words=self.context_words,
+            defer_after_s=self.defer_after_s,
+        )
+
+
+@dataclass(frozen=True)
 class LibrarySettings:
     """Where meetings are kept."""
 
@@ -105,5 +135,6 @@ class Settings:
     recognition: RecognitionSettings
     audio: AudioSettings
     vad: VadSettings
+    listen: ListenSettings
     library: LibrarySettings
     export: ExportSettings

@@ -41,6 +41,9 @@ def another(value: Any) -> Any:
 CHOICES = {
     "recognition.engine": "openai-whisper",
     "recognition.task": "translate",
+    "listen.policy": "align-att",
+    "listen.agreeing": 3,
+    "listen.window": "full",
     "audio.channels": "separate",
     "vad.detector": "silero",
     "vad.windows": "full",

@@ -16,7 +16,7 @@ from audio.segmenter import segment
 from audio.speech import SAMPLE_RATE, AudioChunk, Samples, SpeechSegment, Utterance
 from pipeline.events import Concluded, Event, Learned, Opened, Reached, Said, to_line
 from pipeline.journal import Journal, ResumePoint, read
-from pipeline.meeting import Parts, hear, keep, meet
+from pipeline.meeting import Heard, Parts, hear, keep, meet
 from tests.fakes import SURE, FakeTranscriber, FakeVad
 
 OPENED = Opened("m", "Title", "2026-03-10T09:00:00+01:00", "x.wav", "a", "b", "fake", "fake", "0")
@@ -35,9 +35,9 @@ def chunks(sound: Samples, size: int = 7000, source: str = "") -> Iterator[Audio
 
 
 def parts(transcriber: FakeTranscriber, batch_size: int = 2) -> Parts:
-    def recognized(segments: Iterable[SpeechSegment], resume: ResumePoint) -> Iterator[Batch]:
+    def recognized(heard: Iterable[Heard], resume: ResumePoint) -> Iterator[Batch]:
         return recognize(
-            segments,
+            (item for item in heard if isinstance(item, SpeechSegment)),
             transcriber,
             options=RecognitionOptions(),
             batch_size=batch_size,

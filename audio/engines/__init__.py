@@ -65,3 +65,17 @@ class Transcriber(Protocol):
     multilingual: bool
 
     def __call__(self, windows: Sequence[Samples], options: RecognitionOptions) -> list[RecognizedWindow]: ...
+
+
+class Drafter(Protocol):
+    """An engine that also writes down quickly what a growing window, at most 30 s, says so far.
+
+    One greedy pass; `timed`: the words' `end_s` is the newest audio that the decoder attended to, else they are spread
+    by their letters; `whole`: the encoder sees 30 s, padded, instead of just the audio there is.
+    """
+
+    def draft(self, window: Samples, options: RecognitionOptions, *, timed: bool, whole: bool) -> RecognizedSegment: ...
+
+
+class LiveTranscriber(Transcriber, Drafter, Protocol):
+    """What a live meeting needs of an engine."""

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from whisper.tokenizer import Tokenizer
 
-from audio.engines import RecognitionOptions, RecognizedWindow
+from audio.engines import RecognitionOptions, RecognizedSegment, RecognizedWindow
+from audio.engines.drafts import draft
 from audio.engines.rounds import STAMP_S, Decoded, Draft, Task, recognize_windows
-from audio.speech import AudioError, Samples
+from audio.speech import AudioError, Samples, Word
 
 Features = NDArray[np.float32]  # (B, 1500, d)
 
@@ -53,8 +54,11 @@ class FasterWhisper:
     def __call__(self, windows: Sequence[Samples], options: RecognitionOptions) -> list[RecognizedWindow]:
         return recognize_windows(self, windows, options)
 
+    def draft(self, window: Samples, options: RecognitionOptions, *, timed: bool, whole: bool) -> RecognizedSegment:
+        return draft(self, window, options, timed=timed, whole=whole)
+
     def encode(self, mel: Tensor) -> Features:
-        """Log-mel windows (B, M, 3000) to audio features; a CPU is nearly twice as fast window by window."""
+        """Log-mel windows (B, M, 2F) to audio features; a CPU is nearly twice as fast window by window."""
         on_cpu = self._whisper.model.device == "cpu"
         parts = [StorageView.from_array(part.numpy()) for part in torch.split(mel, 1 if on_cpu else len(mel))]
         return np.concatenate([_array(self._whisper.model.encode(part, to_cpu=True)) for part in parts])
@@ -93,6 +97,17 @@ class FasterWhisper:
         for features, segments, num_frames in zip(encoded, drafts, frames, strict=True):
             view = StorageView.from_array(features[None])
             self._whisper.add_word_timestamps([segments], tokenizer, view, [num_frames], _PREPENDED, _APPENDED, 0.0)
+
+    def words(self, encoded: Features, task: Task, tokens: Sequence[int], frames: int) -> list[Word]:
+        """Each word ends where CTranslate2's `align` ends it.
+
+        It gives no attention, only the monotonic path through it (dynamic time warping over the alignment heads): what
+        AlignAtt is told here are word times, not the attention itself.
+        """
+        text = [token for token in tokens if token < task.tokenizer.eot]
+        found: list[Draft] = [{"seek": 0, "start": 0.0, "end": frames * 0.01, "tokens": text}]
+        self.add_words(encoded, task.tokenizer, [found], [max(2, frames)])
+        return [Word(w["word"], float(w["start"]), float(w["end"]), float(w["probability"])) for w in found[0]["words"]]
 
 
 def _array(view: StorageView) -> Features:

@@ -9,16 +9,20 @@ from threading import Lock
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from whisper.audio import N_FRAMES
 from whisper.decoding import DecodingOptions, DecodingTask, PyTorchInference
-from whisper.model import ModelDimensions, Whisper
+from whisper.model import ModelDimensions, Whisper, disable_sdpa
 from whisper.timing import add_word_timestamps
 from whisper.tokenizer import Tokenizer
 
-from audio.engines import RecognitionOptions, RecognizedWindow
-from audio.engines.convert import alignment_heads, load_checkpoint, sha256_of
-from audio.engines.rounds import Decoded, Draft, Task, recognize_windows
-from audio.speech import AudioError, Samples
+from audio.checksum import sha256_of
+from audio.engines import RecognitionOptions, RecognizedSegment, RecognizedWindow
+from audio.engines.convert import alignment_heads, load_checkpoint
+from audio.engines.drafts import draft, joined
+from audio.engines.rounds import STAMP_S, Decoded, Draft, Task, recognize_windows
+from audio.speech import AudioError, Samples, Word
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -64,11 +68,17 @@ class OpenAIWhisper:
         with self._turn, torch.inference_mode():
             return recognize_windows(self, windows, options)
 
+    def draft(self, window: Samples, options: RecognitionOptions, *, timed: bool, whole: bool) -> RecognizedSegment:
+        with self._turn, torch.inference_mode():
+            return draft(self, window, options, timed=timed, whole=whole)
+
     def encode(self, mel: Tensor) -> Tensor:
-        """Log-mel windows (B, M, 3000) to audio features (B, 1500, d); a CPU is a quarter faster window by window."""
+        """Log-mel windows (B, M, 2F) to audio features (B, F, d); a CPU is a quarter faster window by window."""
         on_cpu = self._network.device.type == "cpu"
         mel = mel.to(self._network.device, self._dtype)
-        features = torch.cat([self._network.encoder(part) for part in torch.split(mel, 1 if on_cpu else len(mel))])
+        features = torch.cat(
+            [_encoded(self._network.encoder, part) for part in torch.split(mel, 1 if on_cpu else len(mel))]
+        )
         return features.to(torch.float32) if self._dtype == torch.bfloat16 else features
 
     def take(self, encoded: Tensor, rows: list[int]) -> Tensor:
@@ -117,18 +127,60 @@ class OpenAIWhisper:
             finally:
                 torch.set_num_threads(threads)  # numba, which whisper aligns with, sets it to all cores
 
+    def words(self, encoded: Tensor, task: Task, tokens: Sequence[int], frames: int) -> list[Word]:
+        """Each word ends at the newest frame that one of its tokens attended to most, as AlignAtt reads it.
+
+        (Papi et al. 2023, section 3: the mean of the cross-attention over the heads that follow the audio.)
+        """
+        tokenizer = task.tokenizer
+        text = [token for token in tokens if token < tokenizer.eot]
+        read = [*tokenizer.sot_sequence, tokenizer.no_timestamps, *text]
+        heads = self._aligner.alignment_heads.coalesce().indices().T.tolist()
+        caught: dict[int, Tensor] = {}
+        hooks = [
+            block.cross_attn.register_forward_hook(lambda _, __, out, layer=layer: caught.update({layer: out[-1]}))
+            for layer, block in enumerate(self._aligner.decoder.blocks)
+        ]
+        try:
+            with disable_sdpa():  # else whisper computes no attention matrix
+                self._aligner(self._aligner.fed(encoded), torch.tensor([read], device=self._aligner.device))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        rows = slice(len(tokenizer.sot_sequence), len(read) - 1)  # the row that reads a token predicts the next one
+        scores = torch.stack(
+            [caught[layer][0, head, rows, : max(1, frames // 2)] for layer, head in heads]
+        )  # (H, T, F)
+        attended = scores.float().softmax(dim=-1).mean(dim=0).argmax(dim=-1)  # (T,)
+        return joined(text, (attended + 1) * STAMP_S, task)
+
     def _search(self, options: DecodingOptions) -> DecodingTask:
         search = DecodingTask(self._network, options)
+        search._get_audio_features = lambda features: features  # whisper would encode features of less than 30 s again
         if options.beam_size is None:
             search.inference = _Shrinking(self._network, len(search.initial_tokens), search.tokenizer.eot)
         return search
+
+
+def _encoded(encoder: Any, mel: Tensor) -> Tensor:
+    """Whisper's encoder, also of less than 30 s: it then uses only the first of its positions."""
+    if mel.shape[-1] == N_FRAMES:
+        features: Tensor = encoder(mel)
+        return features
+    x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).permute(0, 2, 1)  # (B, F, d)
+    x = (x + encoder.positional_embedding[: x.shape[1]]).to(x.dtype)
+    for block in encoder.blocks:
+        x = block(x)
+    features = encoder.ln_post(x)
+    return features
 
 
 class _Aligner:
     """The model as whisper's word timing sees it, but fed with audio that is already encoded."""
 
     def __init__(self, dims: ModelDimensions, decoder: nn.Module, alignment_heads: Tensor) -> None:
-        self.dims, self.decoder, self.alignment_heads = dims, decoder, alignment_heads
+        self.dims, self.alignment_heads = dims, alignment_heads
+        self.decoder: Any = decoder
         self.device = next(decoder.parameters()).device
 
     def fed(self, features: Tensor) -> Tensor:

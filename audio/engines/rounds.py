@@ -124,13 +124,13 @@ def recognize_windows(
     Raises AudioError where the model cannot do what `options` ask.
     """
     assert all(len(window) <= N_SAMPLES for window in windows), "a window is at most 30 s"
-    language = _language(network, options)
+    language = spoken_language_code(network, options)
     if language is None:
         return _each_in_its_language(network, windows, options)
     found: list[list[RecognizedSegment]] = [[] for _ in windows]
     rests = [_Rest(index, window) for index, window in enumerate(windows) if len(window) >= MIN_REST]
     while rests:
-        task = _task(network, language, options, written=max(rest.written for rest in rests))
+        task = task_of(network, language, options, budget=_budget(options, max(rest.written for rest in rests)))
         encoded = network.encode(log_mel([rest.sound for rest in rests], network.n_mels))
         answers = _answers(network, encoded, task, options)
         heard = [_hear(rest, answer, task, options) for rest, answer in zip(rests, answers, strict=True)]
@@ -187,7 +187,7 @@ def _each_in_its_language(
     return [found[row] for row in range(len(windows))]
 
 
-def _language(network: Network[E], options: RecognitionOptions) -> str | None:
+def spoken_language_code(network: Network[E], options: RecognitionOptions) -> str | None:
     """The code of the language to write down, None where it is to be detected; refuses what the model cannot do."""
     if options.task not in ("transcribe", "translate"):
         raise AudioError(f"there is no task {options.task!r}: choose transcribe or translate")
@@ -202,8 +202,13 @@ def _language(network: Network[E], options: RecognitionOptions) -> str | None:
     return code or None
 
 
-def _task(network: Network[E], language: str, options: RecognitionOptions, *, written: int) -> Task:
-    """`written`: tokens that a window has already had of its budget."""
+def _budget(options: RecognitionOptions, written: int) -> int | None:
+    """The tokens that are left of a window's budget; None = there is none."""
+    return None if options.max_tokens is None else options.max_tokens - written
+
+
+def task_of(network: Network[E], language: str, options: RecognitionOptions, *, budget: int | None) -> Task:
+    """What the network is to write, at most `budget` tokens, and never more than half of its text context."""
     tokenizer = get_tokenizer(
         network.multilingual, num_languages=network.num_languages, language=language, task=options.task
     )
@@ -215,8 +220,7 @@ def _task(network: Network[E], language: str, options: RecognitionOptions, *, wr
     hot = hot[: half - 1]
     prompt = (*hot, *before[max(0, len(hot) + len(before) - (half - 1)) :])  # the end of a long prompt matters most
     free = network.n_text_ctx - len(prompt) - 1 - len(tokenizer.sot_sequence)
-    budget = half if options.max_tokens is None else options.max_tokens - written
-    return Task(tokenizer, prompt, min(half, free, budget), options.beam_size)
+    return Task(tokenizer, prompt, min(half, free, half if budget is None else budget), options.beam_size)
 
 
 def _answers(network: Network[E], encoded: E, task: Task, options: RecognitionOptions) -> list[_Answer]:

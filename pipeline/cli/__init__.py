@@ -9,7 +9,7 @@ from contextlib import suppress
 import click
 
 from pipeline import build
-from pipeline.cli import machine, meetings, transcribe
+from pipeline.cli import listen, machine, meetings, transcribe
 from pipeline.cli.errors import EXIT_CODES
 from pipeline.config import DEFAULTS, effective
 
@@ -22,6 +22,8 @@ def app() -> None:
 
 COMMANDS: tuple[click.Command, ...] = (
     transcribe.transcribe,
+    listen.listen,
+    listen.replay_meeting,
     meetings.meetings,
     meetings.show,
     meetings.search,

@@ -1,0 +1,117 @@
+"""`rapporteur listen`: a meeting is written down while it is held. `rapporteur replay` shows a past one again."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from audio.live import LiveInput
+from audio.paced import PacedFile
+from pipeline import build
+from pipeline.cli.options import config_option, json_option, library_of, setting_flags, settings_of, write_files
+from pipeline.config import library_home
+from pipeline.export import OutputFolder
+from pipeline.journal import JOURNAL, read
+from pipeline.library import Library
+from pipeline.live import LIVE_ROOM, Session, replay
+from pipeline.screen import Screen
+from pipeline.settings import Settings
+
+HURRIED_ROOM = 20  # chunks, 2 s: a recording that is played faster than it can be heard waits for its hearer
+
+
+@click.command()
+@setting_flags("recognition", "audio", "vad", "listen", "export")
+@config_option
+@json_option
+@click.option("--from-file", type=click.Path(path_type=Path), help="play a recording as if it were live")
+@click.option("--pace", type=click.FloatRange(min=0), default=1.0, help="of --from-file; 0 = as fast as it goes")
+@click.option("--title", default="", help="name of the meeting; default: the file's, or the time")
+@click.option("--plain", is_flag=True, help="lines instead of the screen with captions")
+def listen(
+    config: Path | None, as_json: bool, from_file: Path | None, pace: float, title: str, plain: bool, **given: Any
+) -> None:
+    """Write a meeting down while it is held, with captions; everything is kept from the first sound on."""
+    settings = settings_of(given, config)
+    library = Library(library_home(settings))
+    screen = Screen(as_json=as_json)
+    run = build.Run(settings, library, warn=screen.warn)
+    source, named = _source(settings, from_file, pace)
+    job = run.listen(
+        source,
+        lambda folder: source.chunks(),
+        title=title or (from_file.stem if from_file else "Meeting"),
+        named=named,
+        room=LIVE_ROOM if pace == 1 else HURRIED_ROOM,
+    )
+    output = OutputFolder(Path(settings.export.output_dir)) if settings.export.output_dir else None
+    if output:
+        output.prepare()
+    _show(job, screen, on_screen=not plain and not as_json and sys.stdout.isatty())
+    if output:
+        write_files(read(job.folder / JOURNAL), output, settings, screen)
+
+
+@click.command("replay")
+@click.argument("meeting", default="latest")
+@config_option
+@json_option
+@click.option("--pace", type=click.FloatRange(min=0), default=1.0, help="2 = twice as fast, 0 = at once")
+@click.option("--plain", is_flag=True, help="lines instead of the screen")
+def replay_meeting(meeting: str, config: Path | None, as_json: bool, pace: float, plain: bool) -> None:
+    """Show a past meeting as it went: its name, a unique part of it, or `latest`."""
+    library = library_of(config)
+    found = library.meeting(meeting)
+    events = replay(library.events(found), pace=pace)
+    if not plain and not as_json and sys.stdout.isatty():
+        from pipeline.tui.app import Captions
+
+        Captions(found.title, events).run()
+        return
+    screen = Screen(as_json=as_json)
+    for event in events:
+        screen.show(event)
+
+
+def _source(settings: Settings, from_file: Path | None, pace: float) -> tuple[LiveInput, str]:
+    """What is listened to, and what it is called in the journal."""
+    if from_file is None:
+        raise click.UsageError("live devices are not part of this build: name a recording by --from-file")
+    return PacedFile(from_file, pace=pace, channels=settings.audio.channels), str(from_file.absolute())
+
+
+def _show(job: build.LiveJob, screen: Screen, *, on_screen: bool) -> None:
+    """Show the meeting until it is over; the first Ctrl+C stops the recording, what was said is still written."""
+    if on_screen:
+        from pipeline.tui.app import Captions  # half a second that plain lines need not wait for
+
+        Captions(job.title, job.events, session=job.session, folder=job.folder).run_through()
+        return
+    with _stopping(job.session, screen):
+        for event in job.events:
+            screen.show(event)
+
+
+@contextmanager
+def _stopping(session: Session, screen: Screen) -> Iterator[None]:
+    """Within, Ctrl+C and SIGTERM end the recording; a second Ctrl+C ends the command."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if session.stopped:
+            raise KeyboardInterrupt
+        screen.note("stopped; what was said until now is still written. Once more to leave at once")
+        session.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,183 @@
+"""The parts of the screen: the heading with levels, the captions, the notes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rich.text import Text
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from audio.live import Level
+from audio.speech import Hypothesis, Utterance
+from pipeline.events import Corrected, Event, Hearing, Learned, Marked, Named, Said
+from pipeline.live import Session
+from pipeline.screen import clock
+
+METER_CELLS, QUIETEST_DB, LOUD_DB = 10, -60.0, -6.0
+LINES = 500  # captions that stay on the screen; the journal has them all
+NOTES = 200
+
+
+class Status(Static):
+    """One line a source: what goes on, for how long, how loud, how far behind, how much room."""
+
+    def __init__(self, title: str, *, id: str) -> None:
+        super().__init__(id=id)
+        self._title = title
+
+    def show(self, session: Session | None, *, free_b: int | None, over: bool) -> None:
+        """Everything anew."""
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append_text(_state(session, over=over))
+        line.append(f"  {self._title}", style="bold")
+        if session:
+            line.append(f"  {clock(session.elapsed_s)}")
+            behind_s = session.behind_s()
+            line.append(f"  {behind_s:.0f} s behind", style="bold" if behind_s >= 3 else "dim")
+        if free_b is not None:
+            line.append(f"  {free_b / 1e9:.1f} GB free", style="bold red" if free_b < 1e9 else "dim")
+        for name, level in (session.levels() if session else {}).items():
+            line.append("\n")
+            line.append_text(meter(name or "sound", level))
+        self.update(line)
+
+
+def _state(session: Session | None, *, over: bool) -> Text:
+    if session is None:
+        return Text("PLAYED" if over else "REPLAY", style="reverse")
+    if over or session.stopped:
+        return Text("DONE" if over else "FINISHING", style="reverse")
+    if session.paused:
+        return Text("PAUSED", style="reverse yellow")
+    return Text("● REC", style="bold red") if session.recording else Text("WAITING FOR SOUND", style="reverse")
+
+
+def meter(name: str, level: Level) -> Text:
+    """A bar of the loudness and the loudest peak in figures; it is read without colours, too."""
+    share = (level.rms_db - QUIETEST_DB) / -QUIETEST_DB if level.rms_db > QUIETEST_DB else 0.0
+    filled = min(METER_CELLS, round(share * METER_CELLS))
+    style = "bold red" if level.peak_db > LOUD_DB / 6 else "green"
+    figures = f" {level.peak_db:4.0f} dB" if level.peak_db > -100 else " silent "
+    return Text.assemble(
+        (f"{name[:14]:<14} ", "dim"), ("█" * filled, style), ("·" * (METER_CELLS - filled), "dim"), figures
+    )
+
+
+class Script(VerticalScroll):
+    """What is said: final text, and below it what is being said, its provisional words dimmed."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._names: dict[str, str] = {}
+        self._said: dict[str, tuple[Utterance, Static]] = {}  # by id
+        self._growing: dict[str, Static] = {}  # by source
+
+    def show(self, event: Event) -> None:
+        """Take an event in; most are none of this panel's."""
+        at_end = self.scroll_offset.y >= self.max_scroll_y - 1
+        match event:
+            case Said(utterance):
+                self._say(utterance)
+            case Hearing(hypothesis):
+                self._hear(hypothesis)
+            case Marked(at_s, kind, text):
+                self._add(Static(Text(f"{clock(at_s):>7}  -- {text or kind} --", style="italic"), classes="mark"))
+            case Named(speaker, name):
+                self._names[speaker] = name
+                self._reword()
+            case Corrected(utterance_id, field, value) if utterance_id in self._said:
+                utterance, line = self._said[utterance_id]
+                corrected = replace(utterance, text=value) if field == "text" else replace(utterance, speaker=value)
+                self._said[utterance_id] = corrected, line
+                line.update(self._line(corrected))
+        if at_end:
+            self.scroll_end(animate=False)
+
+    def _say(self, utterance: Utterance) -> None:
+        if growing := self._growing.pop(utterance.source, None):
+            growing.remove()
+        if utterance.suppressed:
+            return
+        line = Static(self._line(utterance), classes="said")
+        self._said[utterance.id] = utterance, line
+        self._add(line)
+
+    def _hear(self, hypothesis: Hypothesis) -> None:
+        if not hypothesis.text:
+            if growing := self._growing.pop(hypothesis.source, None):
+                growing.remove()
+            return
+        text = provisional(hypothesis)
+        if hypothesis.source in self._growing:
+            self._growing[hypothesis.source].update(text)
+            return
+        line = Static(text, classes="growing")
+        self._growing[hypothesis.source] = line
+        self.mount(line)
+
+    def _add(self, line: Static) -> None:
+        """Below the final text, above what grows."""
+        first = next(iter(self._growing.values()), None)
+        if first is not None and first.parent is self:
+            self.mount(line, before=first)
+        else:
+            self.mount(line)
+        for old in list(self.query(".said, .mark"))[:-LINES]:
+            old.remove()
+        for utterance_id in list(self._said)[:-LINES]:
+            del self._said[utterance_id]
+
+    def _reword(self) -> None:
+        for utterance, line in self._said.values():
+            line.update(self._line(utterance))
+
+    def _line(self, utterance: Utterance) -> Text:
+        who = self._names.get(utterance.speaker, "") or utterance.speaker
+        time, speaker = f"{clock(utterance.start_s):>7}  ", f"{who}: " if who else ""
+        return Text.assemble((time, "dim"), (speaker, "bold"), utterance.text.strip())
+
+
+def provisional(hypothesis: Hypothesis) -> Text:
+    """Firm words plain, the others dimmed and in italics, for terminals that cannot dim."""
+    firm = "".join(word.text for word in hypothesis.words[: hypothesis.firm]).lstrip()
+    rest = "".join(word.text for word in hypothesis.words[hypothesis.firm :])
+    rest = rest if firm else rest.lstrip()
+    return Text.assemble(
+        (f"{clock(hypothesis.start_s):>7}  ", "dim"),
+        firm,
+        (rest, "dim italic"),
+        (" …", "dim"),
+    )
+
+
+class Notes(VerticalScroll):
+    """What the memory noted: topics, decisions, actions, questions, as they come."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._count = 0
+
+    def on_mount(self) -> None:
+        self.mount(Static(Text("Notes", style="bold")), Static(Text("none so far", style="dim"), id="nothing"))
+
+    def show(self, event: Event) -> None:
+        """Take an event in; all but Learned are none of this panel's."""
+        if not isinstance(event, Learned):
+            return
+        self._count += 1
+        if self._count == 1:
+            self.query_one("#nothing").remove()
+        self.mount(Static(note(event), classes="note"))
+        for old in list(self.query(".note"))[:-NOTES]:
+            old.remove()
+        self.scroll_end(animate=False)
+
+
+def note(learned: Learned) -> Text:
+    """Its kind and its words, whatever the memory calls them."""
+    content = learned.content
+    said = next((str(content[key]) for key in ("text", "title", "summary", "task", "question") if content.get(key)), "")
+    said = said or ", ".join(f"{key} {value}" for key, value in content.items() if isinstance(value, str | int | float))
+    owner = f"{content['owner']}: " if isinstance(content.get("owner"), str) and content["owner"] else ""
+    return Text.assemble((f"{learned.kind} ", "bold cyan"), owner, said)
