@@ -158,9 +158,7 @@ def _match(what: str, found: Sequence[Device]) -> Device:
         of_kind = [device for device in found if device.kind == kind]
         device = next((device for device in of_kind if device.default), of_kind[0] if of_kind else None)
         if device is None:
-            raise AudioError(
-                _NO_MICROPHONE if kind == "microphone" else _NO_FAR_SIDE.get(sys.platform, _NO_FAR_SIDE["linux"])
-            )
+            raise AudioError(NO_MICROPHONE if kind == "microphone" else no_far_side())
         return _following(device) if device.default else device
     fitting = [device for device in found if what in (device.name, device.pulse_source)]
     fitting = fitting or [device for device in found if what.lower() in f"{device.name} {device.pulse_source}".lower()]
@@ -174,12 +172,17 @@ def _match(what: str, found: Sequence[Device]) -> Device:
     )
 
 
-_NO_MICROPHONE = "there is no microphone; connect one, or name a device of `rapporteur devices` in capture.devices"
+NO_MICROPHONE = "there is no microphone; connect one, or name a device of `rapporteur devices` in capture.devices"
 _NO_FAR_SIDE = {
     "linux": "what the speakers play cannot be recorded here; install pulseaudio-utils, for PulseAudio or PipeWire",
     "darwin": "macOS keeps what the speakers play to itself; install a virtual device such as BlackHole and play to it",
     "win32": "there is no [Loopback] device here; switch on Stereo Mix, or install a virtual cable and play to it",
 }
+
+
+def no_far_side() -> str:
+    """What this system lacks to record what it plays."""
+    return _NO_FAR_SIDE.get(sys.platform, _NO_FAR_SIDE["linux"])
 
 
 def _following(device: Device) -> Device:

@@ -137,7 +137,7 @@ def listen(
     world: World, *devices: Device, options: WatchOptions | None = None
 ) -> tuple[DeviceInput, Callable[[], Heard]]:
     told: list[tuple[float, Incident]] = []
-    names = {device.kind: device for device in devices or (MICROPHONE,)}
+    names: dict[str, Device] = {device.kind: device for device in devices or (MICROPHONE,)}
     inbox: Inbox = world  # type: ignore[assignment]
     live = DeviceInput(
         names,
@@ -236,7 +236,8 @@ def test_a_stream_that_died_without_a_word_is_replaced() -> None:
     world = World(until_s=20)
     _, run = listen(world)
     dead = world.devices.setdefault("Desk", FakeDevice())
-    world.at(10, lambda: (setattr(dead, "deaf", True), world.devices.update(Desk=FakeDevice())))  # the next one is well
+    world.at(10, lambda: setattr(dead, "deaf", True))
+    world.at(10, lambda: world.devices.update(Desk=FakeDevice()))  # the next one is well
     heard = run()
     assert 10 < heard.messages("stopped giving sound")[0] <= 12
     [(begin_s, length_s)] = silent_s(heard.sound["microphone"])
@@ -307,8 +308,13 @@ def test_while_paused_the_line_stands_still_and_nothing_is_kept() -> None:
     world = World(until_s=30)
     live, run = listen(world, MICROPHONE, SPEAKERS)
     world.at(10, live.pause)
-    world.at(11, lambda: [setattr(device, "level", 0.3) for device in world.devices.values()])  # type: ignore[func-returns-value]
-    world.at(19, lambda: [setattr(device, "level", 0.1) for device in world.devices.values()])  # type: ignore[func-returns-value]
+
+    def loud(level: float) -> None:
+        for device in world.devices.values():
+            device.level = level
+
+    world.at(11, lambda: loud(0.3))
+    world.at(19, lambda: loud(0.1))
     world.at(20, live.resume)
     heard = run()
     for sound in heard.sound.values():

@@ -99,7 +99,7 @@ def noise(folder: Path, seed: int, *, seconds: float = 2.0) -> tuple[Path, Sampl
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
         file.writeframes(pcm.tobytes())
-    return path, pcm.astype(np.float32) / 32768
+    return path, pcm.astype(np.float32) / np.float32(32768)
 
 
 def correlation(heard: Samples, sound: Samples) -> tuple[float, int]:
@@ -112,7 +112,7 @@ def correlation(heard: Samples, sound: Samples) -> tuple[float, int]:
     ]
     at = int(np.abs(lags).argmax())
     piece = heard[at : at + len(sound)]
-    return float(piece @ sound / max(np.linalg.norm(piece) * np.linalg.norm(sound), 1e-9)), at
+    return float(piece @ sound) / max(float(np.linalg.norm(piece) * np.linalg.norm(sound)), 1e-9), at
 
 
 def play_whole(server: SoundServer, path: Path, sink: str) -> None:
