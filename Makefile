@@ -18,9 +18,10 @@ $(READY): requirements.lock pyproject.toml tools/install.py
 	$(BIN)/python tools/install.py
 	@touch $@
 
-# PortAudio is for live capture, the two speech programs for making the sample and the training speech again.
+# PortAudio is for live capture, PulseAudio for testing it without hardware, the two speech programs for making the sample and the training speech again.
 system:
-	@sh tools/system.sh libportaudio2:libportaudio.so.2 flite:flite espeak-ng:espeak-ng
+	@sh tools/system.sh libportaudio2:libportaudio.so.2 pulseaudio:pulseaudio pulseaudio-utils:pactl \
+		libasound2-plugins:/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so flite:flite espeak-ng:espeak-ng
 
 test: setup system lint unit
 

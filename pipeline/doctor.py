@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from audio.engines import models
+from audio.portaudio import NO_MICROPHONE, devices, no_far_side
 from audio.speech import AudioError
 from pipeline.config import library_home
 from pipeline.settings import Settings
@@ -40,7 +41,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything; nothing is changed and nothing downloaded."""
-    return [*_packages(), _torch(), _portaudio(), *_models(settings), *_programs(), _library(library_home(settings))]
+    return [*_packages(), _torch(), *_devices(), *_models(settings), *_programs(), _library(library_home(settings))]
 
 
 def _packages() -> Iterator[Finding]:
@@ -63,12 +64,17 @@ def _torch() -> Finding:
     return Finding("torch", "ok", detail)
 
 
-def _portaudio() -> Finding:
+def _devices() -> Iterator[Finding]:
+    what = "devices, live capture"
     try:
-        importlib.import_module("sounddevice")
-    except OSError:
-        return Finding("PortAudio, live capture", "missing", "on Debian: apt-get install libportaudio2")
-    return Finding("PortAudio, live capture", "ok", "")
+        found = devices()
+    except AudioError as error:
+        yield Finding(what, "missing", str(error))
+        return
+    microphones = [device.name for device in found if device.kind == "microphone"]
+    played = [device.name for device in found if device.kind == "far side"]
+    yield Finding(what, "ok" if microphones else "missing", ", ".join(microphones) or NO_MICROPHONE)
+    yield Finding("the far side of calls", "ok" if played else "missing", ", ".join(played) or no_far_side())
 
 
 def _models(settings: Settings) -> Iterator[Finding]:

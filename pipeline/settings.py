@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from audio.agreement import ALIGN_ATT, AlignAtt, LocalAgreement
 from audio.captions import CaptionOptions
 from audio.engines import RecognitionOptions
+from audio.link import WatchOptions
+from audio.recording import RecordingOptions
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,29 @@ class ListenSettings:
 
 
 @dataclass(frozen=True)
+class CaptureSettings:
+    """Which devices a live meeting is heard from, and how it is recorded."""
+
+    devices: Annotated[tuple[str, ...], Range(1, 8)]
+    block_ms: Annotated[int, Range(5, 1000)]
+    stalled_ms: Annotated[int, Range(200, 60_000)]
+    late_ms: Annotated[int, Range(200, 60_000)]
+    zeros_s: Annotated[float, Range(1, 3600)]
+    fsync_ms: Annotated[int, Range(10, 60_000)]
+    warn_free_mb: Annotated[int, Range(0, 1_000_000)]
+    stop_free_mb: Annotated[int, Range(0, 1_000_000)]
+    keep_raw: bool
+
+    def watch(self) -> WatchOptions:
+        """What counts as a failing device."""
+        return WatchOptions(self.stalled_ms / 1000, self.late_ms / 1000, self.zeros_s)
+
+    def recording(self) -> RecordingOptions:
+        """How the sound is written down."""
+        return RecordingOptions(self.fsync_ms / 1000, self.warn_free_mb * 1_000_000, self.stop_free_mb * 1_000_000)
+
+
+@dataclass(frozen=True)
 class LibrarySettings:
     """Where meetings are kept."""
 
@@ -136,5 +161,6 @@ class Settings:
     audio: AudioSettings
     vad: VadSettings
     listen: ListenSettings
+    capture: CaptureSettings
     library: LibrarySettings
     export: ExportSettings

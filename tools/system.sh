@@ -1,9 +1,10 @@
 #!/bin/sh
-# Install missing system packages where we are root on Debian; elsewhere name them. Arguments: package:what-to-look-for
+# Install missing system packages where we are root on Debian; elsewhere name them. Arguments: package:what-to-look-for (a program, a library, or a path)
 missing=""
 for pair in "$@"; do
     what=${pair#*:}
-    command -v "$what" >/dev/null 2>&1 || ldconfig -p 2>/dev/null | grep -q "$what" || missing="$missing ${pair%%:*}"
+    command -v "$what" >/dev/null 2>&1 || ldconfig -p 2>/dev/null | grep -q "$what" ||
+        ls $what >/dev/null 2>&1 || missing="$missing ${pair%%:*}"
 done
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -9,7 +9,7 @@ from contextlib import suppress
 import click
 
 from pipeline import build
-from pipeline.cli import listen, machine, meetings, transcribe
+from pipeline.cli import devices, listen, machine, meetings, transcribe
 from pipeline.cli.errors import EXIT_CODES
 from pipeline.config import DEFAULTS, effective
 
@@ -24,6 +24,8 @@ COMMANDS: tuple[click.Command, ...] = (
     transcribe.transcribe,
     listen.listen,
     listen.replay_meeting,
+    devices.list_devices,
+    devices.recover,
     meetings.meetings,
     meetings.show,
     meetings.search,

@@ -12,9 +12,10 @@ from typing import Any
 
 import click
 
-from audio.live import LiveInput
+from audio.live import Incident, LiveInput, Notify
 from audio.paced import PacedFile
-from pipeline import build
+from pipeline import build, capture
+from pipeline.cli.devices import remind
 from pipeline.cli.options import config_option, json_option, library_of, setting_flags, settings_of, write_files
 from pipeline.config import library_home
 from pipeline.export import OutputFolder
@@ -28,7 +29,7 @@ HURRIED_ROOM = 20  # chunks, 2 s: a recording that is played faster than it can 
 
 
 @click.command()
-@setting_flags("recognition", "audio", "vad", "listen", "export")
+@setting_flags("recognition", "audio", "vad", "listen", "capture", "export")
 @config_option
 @json_option
 @click.option("--from-file", type=click.Path(path_type=Path), help="play a recording as if it were live")
@@ -43,10 +44,15 @@ def listen(
     library = Library(library_home(settings))
     screen = Screen(as_json=as_json)
     run = build.Run(settings, library, warn=screen.warn)
-    source, named = _source(settings, from_file, pace)
+    remind(library, screen)
+
+    def notify(incident: Incident) -> None:
+        job.session.notify(incident)  # nothing happens to a source before its meeting has begun
+
+    source, named = _source(settings, from_file, pace, notify)
     job = run.listen(
         source,
-        lambda folder: source.chunks(),
+        capture.tape(source, settings.capture, notify),
         title=title or (from_file.stem if from_file else "Meeting"),
         named=named,
         room=LIVE_ROOM if pace == 1 else HURRIED_ROOM,
@@ -55,6 +61,8 @@ def listen(
     if output:
         output.prepare()
     _show(job, screen, on_screen=not plain and not as_json and sys.stdout.isatty())
+    if path := capture.rescue(job.folder, keep_raw=settings.capture.keep_raw):
+        screen.note(f"recorded in {path}")
     if output:
         write_files(read(job.folder / JOURNAL), output, settings, screen)
 
@@ -80,10 +88,10 @@ def replay_meeting(meeting: str, config: Path | None, as_json: bool, pace: float
         screen.show(event)
 
 
-def _source(settings: Settings, from_file: Path | None, pace: float) -> tuple[LiveInput, str]:
+def _source(settings: Settings, from_file: Path | None, pace: float, notify: Notify) -> tuple[LiveInput, str]:
     """What is listened to, and what it is called in the journal."""
     if from_file is None:
-        raise click.UsageError("live devices are not part of this build: name a recording by --from-file")
+        return capture.listening(settings.capture, notify), ", ".join(settings.capture.devices)
     return PacedFile(from_file, pace=pace, channels=settings.audio.channels), str(from_file.absolute())
 
 

@@ -1,0 +1,81 @@
+"""Settings become devices that are listened to and recorded; meetings that were cut off are found and made whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from audio.devices import DeviceInput
+from audio.live import LiveInput, Notify
+from audio.portaudio import Pickup, choose, devices
+from audio.recording import record
+from audio.speech import SAMPLE_RATE, AudioChunk
+from audio.stretches import Recording, finish, recorded, recording
+from pipeline.events import PipelineError, Reached
+from pipeline.journal import JOURNAL, lock, read
+from pipeline.library import Library, Meeting
+from pipeline.settings import CaptureSettings
+
+
+def listening(settings: CaptureSettings, notify: Notify) -> DeviceInput:
+    """The devices that the settings name. Raises AudioError where one is not there; opening comes with `chunks`."""
+    chosen = choose(settings.devices, devices())
+    return DeviceInput(chosen, settings.watch(), open_stream=partial(Pickup, block_ms=settings.block_ms), notify=notify)
+
+
+def tape(source: LiveInput, settings: CaptureSettings, notify: Notify) -> Callable[[Path], Iterator[AudioChunk]]:
+    """What records the source in a meeting's folder before anyone hears it."""
+    return lambda folder: record(source.chunks(), folder, settings.recording(), stop=source.stop, notify=notify)
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A live meeting that was cut off."""
+
+    meeting: Meeting
+    sound: Recording
+    unheard_s: float  # of the recording, not yet text
+
+
+def unfinished(library: Library) -> list[Unfinished]:
+    """The meetings whose sound is not encoded or not all text, but for those that run now; the newest first."""
+    found = []
+    for meeting in library.meetings():
+        folder = library.folder(meeting)
+        sound = recording(folder)
+        if sound is None or (sound.encoded and meeting.finished) or _runs(folder):
+            continue
+        found.append(Unfinished(meeting, sound, 0.0 if meeting.finished else unheard_s(folder, sound)))
+    return found
+
+
+def unheard_s(folder: Path, sound: Recording) -> float:
+    """How much of the recording the journal does not know."""
+    reached = _reached(folder)
+    return max((stop - reached.get(source, 0) for source, stop in sound.reached.items()), default=0) / SAMPLE_RATE
+
+
+def rescue(folder: Path, *, keep_raw: bool) -> Path | None:
+    """Make the recording whole; None where nothing was recorded. Raises AudioError where there is no room for it."""
+    with lock(folder):  # refuses a meeting that still runs
+        found = recording(folder)
+        return finish(folder, keep_raw=keep_raw) if found and found.samples else None
+
+
+def unheard(folder: Path) -> Iterator[AudioChunk]:
+    """The recording from where the journal ends, for recognition to go on."""
+    return recorded(folder, _reached(folder))
+
+
+def _reached(folder: Path) -> dict[str, int]:
+    return {event.source: event.sample for event in read(folder / JOURNAL) if isinstance(event, Reached)}
+
+
+def _runs(folder: Path) -> bool:
+    try:
+        lock(folder).close()
+    except PipelineError:
+        return True
+    return False
