@@ -93,7 +93,7 @@ async def settle(pilot: Pilot[None], stand: Stand, *events: Event) -> None:
         await pilot.pause(0.02)
         if stand.coming.empty():
             break
-    await pilot.pause(0.1)
+    await pilot.pause(0.3)
 
 
 def lines(pilot: Pilot[None], query: str) -> list[str]:
@@ -198,7 +198,8 @@ def test_an_error_of_the_meeting_leaves_the_screen_and_is_raised() -> None:
 
 
 def test_a_replay_ends_on_the_screen_and_is_left_with_a_key() -> None:
-    app = Captions("Old meeting", iter([said(1, "Hello."), Concluded(5, 2)]))
+    past: list[Event] = [said(1, "Hello."), Concluded(5, 2)]
+    app = Captions("Old meeting", past)
 
     async def run() -> None:
         async with app.run_test() as pilot:

@@ -94,8 +94,8 @@ class Captions(App[None]):
 
     def on_captions_came(self, message: Came) -> None:
         event = message.event
-        self.query_one(Script).show(event)
-        self.query_one(Notes).show(event)
+        for panel in (*self.query(Script), *self.query(Notes)):
+            panel.show(event)
         if isinstance(event, Trouble):
             self.notify(event.message, severity="warning", timeout=10)
         elif isinstance(event, Marked) and event.kind == "mark":
@@ -156,7 +156,8 @@ class Captions(App[None]):
 
     def _refresh_status(self) -> None:
         free_b = shutil.disk_usage(self._folder).free if self._folder else None
-        self.query_one(Status).show(self._session, free_b=free_b, over=self._over)
+        for status in self.query(Status):  # the clock may tick once more when the screen is gone already
+            status.show(self._session, free_b=free_b, over=self._over)
 
     def _follow(self) -> None:
         """In a thread: every event to the screen; of several provisional texts that wait, only the newest."""
