@@ -51,7 +51,7 @@ def test_a_chunk_comes_when_its_last_sample_is_due(recording: Path) -> None:
 
 def test_nothing_comes_while_it_is_paused_and_nothing_is_lost(recording: Path) -> None:
     source = PacedFile(recording, pace=10)
-    began, chunks = time.monotonic(), []
+    began, chunks = time.monotonic(), list[Samples]()
     for chunk in source.chunks():
         if not chunks:
             source.pause()

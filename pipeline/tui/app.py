@@ -27,6 +27,7 @@ class Captions(App[None]):
 
     CSS_PATH = "captions.tcss"
     TITLE = "rapporteur"
+    AUTO_FOCUS = "#script"  # the hidden field for names would swallow the keys
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Pause"),
         Binding("m", "mark", "Mark"),
@@ -56,7 +57,7 @@ class Captions(App[None]):
     ) -> None:
         super().__init__()
         self._heading, self._session, self._folder = title, session, folder
-        self._events = events
+        self._stream = ahead(events, room=ROOM)
         self.failure: BaseException | None = None
         self._over = False
 
@@ -80,6 +81,10 @@ class Captions(App[None]):
         self.run_worker(self._follow, thread=True)
         self._refresh_status()
 
+    def on_unmount(self) -> None:
+        """The thread of the events must not outlive the screen."""
+        self._stream.close()
+
     def on_resize(self) -> None:
         self.query_one(Notes).set_class(self.size.width < NARROW, "narrow")
 
@@ -89,8 +94,8 @@ class Captions(App[None]):
 
     def on_captions_came(self, message: Came) -> None:
         event = message.event
-        self.query_one(Script).show(event)
-        self.query_one(Notes).show(event)
+        for panel in (*self.query(Script), *self.query(Notes)):
+            panel.show(event)
         if isinstance(event, Trouble):
             self.notify(event.message, severity="warning", timeout=10)
         elif isinstance(event, Marked) and event.kind == "mark":
@@ -151,15 +156,15 @@ class Captions(App[None]):
 
     def _refresh_status(self) -> None:
         free_b = shutil.disk_usage(self._folder).free if self._folder else None
-        self.query_one(Status).show(self._session, free_b=free_b, over=self._over)
+        for status in self.query(Status):  # the clock may tick once more when the screen is gone already
+            status.show(self._session, free_b=free_b, over=self._over)
 
     def _follow(self) -> None:
         """In a thread: every event to the screen; of several provisional texts that wait, only the newest."""
         error: BaseException | None = None
-        stream = ahead(self._events, room=ROOM)
         try:
-            for event in stream:
-                if isinstance(event, Hearing) and stream.waiting:
+            for event in self._stream:
+                if isinstance(event, Hearing) and self._stream.waiting:
                     continue
                 self.post_message(self.Came(event))
         except BaseException as caught:  # noqa: BLE001 - the edge of a thread: `run_through` raises it again

@@ -73,9 +73,11 @@ class Script(VerticalScroll):
         self._said: dict[str, tuple[Utterance, Static]] = {}  # by id
         self._growing: dict[str, Static] = {}  # by source
 
+    def on_mount(self) -> None:
+        self.anchor()  # stay at the end until the user scrolls
+
     def show(self, event: Event) -> None:
         """Take an event in; most are none of this panel's."""
-        at_end = self.scroll_offset.y >= self.max_scroll_y - 1
         match event:
             case Said(utterance):
                 self._say(utterance)
@@ -91,8 +93,6 @@ class Script(VerticalScroll):
                 corrected = replace(utterance, text=value) if field == "text" else replace(utterance, speaker=value)
                 self._said[utterance_id] = corrected, line
                 line.update(self._line(corrected))
-        if at_end:
-            self.scroll_end(animate=False)
 
     def _say(self, utterance: Utterance) -> None:
         if growing := self._growing.pop(utterance.source, None):
@@ -159,6 +159,7 @@ class Notes(VerticalScroll):
         self._count = 0
 
     def on_mount(self) -> None:
+        self.anchor()
         self.mount(Static(Text("Notes", style="bold")), Static(Text("none so far", style="dim"), id="nothing"))
 
     def show(self, event: Event) -> None:
@@ -171,7 +172,6 @@ class Notes(VerticalScroll):
         self.mount(Static(note(event), classes="note"))
         for old in list(self.query(".note"))[:-NOTES]:
             old.remove()
-        self.scroll_end(animate=False)
 
 
 def note(learned: Learned) -> Text:
