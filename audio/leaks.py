@@ -8,7 +8,7 @@ is found to be a copy is dropped only when the original is kept as speech of its
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
@@ -57,7 +57,7 @@ def bands(samples: Samples) -> Bands:
     mel = np.linspace(_mel(LOWEST_HZ), _mel(HIGHEST_HZ), BANDS + 1)
     edges = np.rint((700 * (10 ** (mel / 2595) - 1)) * 512 / SAMPLE_RATE).astype(int)
     summed = np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1)
-    return np.maximum(10 * np.log10(summed + 1e-12), QUIETEST_DB).astype(np.float32)
+    return np.asarray(np.maximum(10 * np.log10(summed + 1e-12), QUIETEST_DB), np.float32)
 
 
 def _mel(hz: float) -> float:
@@ -90,7 +90,8 @@ def own_frames(segment: Bands, other: Bands, lag: int) -> NDArray[np.bool_]:
     for i in range(1, len(echo)):
         np.maximum(echo[i], echo[i - 1] - TAIL_DB, out=echo[i])
     level = _level(segment)
-    return (level > _level(echo) + OWN_DB) & (level > level.max() - RANGE_DB) & (level > QUIETEST_DB + 20)
+    stands_out = (level > _level(echo) + OWN_DB) & (level > level.max() - RANGE_DB)
+    return np.asarray(stands_out & (level > QUIETEST_DB + 20))
 
 
 def _level(spectrum: Bands) -> NDArray[np.float32]:
@@ -120,7 +121,7 @@ class Leaks:
     One source alone passes through untouched and at once.
     """
 
-    def __init__(self, clean: Collection[str] = ()) -> None:
+    def __init__(self, clean: Iterable[str] = ()) -> None:
         """`clean` are sources that no room reaches: what the computer plays."""
         self._clean = frozenset(clean)
         self._sound: dict[str, deque[AudioChunk]] = {}
