@@ -28,6 +28,7 @@ MISSING = (
     "PortAudio is not installed, and live capture needs it: on Debian or Ubuntu `apt-get install libportaudio2 "
     "libasound2-plugins pulseaudio-utils`, elsewhere `pip install --force-reinstall sounddevice`"
 )
+MICROPHONE, SPEAKERS = "microphone", "speakers"  # the default ones, in settings
 # What programs call a device that gives back what the computer plays.
 _PLAYED = (
     "[loopback]",
@@ -76,12 +77,16 @@ def _ports() -> list[dict[str, Any]]:
     return ports
 
 
+def is_played(name: str) -> bool:
+    """Whether a device or a track of this name is what the computer plays."""
+    return name == SPEAKERS or any(word in name.lower() for word in _PLAYED)
+
+
 def _device(port: Mapping[str, Any]) -> Device:
     name = port["name"]
-    played = any(word in name.lower() for word in _PLAYED)
     return Device(
         name=name,
-        kind="far side" if played else "microphone",
+        kind="far side" if is_played(name) else "microphone",
         port=name,
         host_api=port["host_api"],
         channels=port["channels"],
@@ -141,9 +146,7 @@ def choose(wanted: Sequence[str], found: Sequence[Device]) -> dict[str, Device]:
     for wish in wanted:
         label, equals, what = wish.rpartition("=")
         device = _match(what.strip(), found)
-        name = (
-            label.strip() if equals else (what.strip() if what.strip() in ("microphone", "speakers") else device.name)
-        )
+        name = label.strip() if equals else (what.strip() if what.strip() in (MICROPHONE, SPEAKERS) else device.name)
         if name in chosen or device in chosen.values():
             raise AudioError(f"{wish} is there twice; name two different devices, or record just one")
         chosen[name] = device
@@ -153,8 +156,8 @@ def choose(wanted: Sequence[str], found: Sequence[Device]) -> dict[str, Device]:
 
 
 def _match(what: str, found: Sequence[Device]) -> Device:
-    if what in ("microphone", "speakers"):
-        kind = "microphone" if what == "microphone" else "far side"
+    if what in (MICROPHONE, SPEAKERS):
+        kind = "microphone" if what == MICROPHONE else "far side"
         of_kind = [device for device in found if device.kind == kind]
         device = next((device for device in of_kind if device.default), of_kind[0] if of_kind else None)
         if device is None:

@@ -21,11 +21,14 @@ from audio.captions import attend, caption
 from audio.checksum import sha256_of
 from audio.decode import duration_s
 from audio.engines import LiveTranscriber, RecognitionOptions, models
+from audio.leaks import Leaks
 from audio.live import LiveInput
+from audio.portaudio import is_played
 from audio.recognizer import Recognizer, recognize
 from audio.segmenter import FILE, LIVE, SENTENCES, SegmenterOptions, segment
 from audio.sources import expand, file_source
 from audio.speech import SAMPLE_RATE, AudioChunk, AudioError, SpeechSegment
+from audio.stretches import recording
 from audio.vad import DETECTORS, Vad, WebrtcVad
 from pipeline.config import settings_fingerprint
 from pipeline.events import Concluded, Event, Opened, PipelineError
@@ -180,7 +183,12 @@ class Run:
             done, first = resume.reached, resume.next_utterance
             yield from recognize(segments, self._transcriber, options=wanted, batch_size=1, done=done, first_id=first)
 
-        parts = Parts(partial(segment, vad=self._vad, options=self._endpoints(live=True)), recognized)
+        def segmented(chunks: Iterable[AudioChunk]) -> Iterator[Heard]:
+            found = recording(folder)
+            leaks = Leaks(filter(is_played, found.reached if found else ()))
+            return leaks.filtered(segment(leaks.tapped(chunks), self._vad, self._endpoints(live=True)))
+
+        parts = Parts(segmented, recognized)
         with Journal(folder) as journal:
             past = list(read(journal.path))
             yield from past
@@ -199,8 +207,9 @@ class Run:
         limit_s = 60 * options.stop_after_silence_min
 
         def segmented(chunks: Iterable[AudioChunk]) -> Iterator[Heard]:
-            heard = attend(chunks, self._vad, self._endpoints(live=True), waiting=session.waiting)
-            return session.until_silent(heard, limit_s=limit_s)
+            leaks = Leaks(filter(is_played, session.names))
+            heard = attend(leaks.tapped(chunks), self._vad, self._endpoints(live=True), waiting=session.waiting)
+            return session.until_silent(leaks.filtered(heard), limit_s=limit_s)
 
         def recognized(heard: Iterable[Heard], resume: ResumePoint) -> Iterator[Recognized]:
             recognizer = Recognizer(engine, wanted.options(), first_id=resume.next_utterance)

@@ -133,7 +133,7 @@ def test_devices_are_listed_in_words(run: Typed, monkeypatch: pytest.MonkeyPatch
     code, out, _ = run("devices")
     assert code == 0
     assert "Desk  (default)" in out
-    assert "what is said here" in out
+    assert "microphone" in out
     assert "cannot be recorded here" in out
     assert json.loads(run("devices", "--json")[1])["name"] == "Desk"
 

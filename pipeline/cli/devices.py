@@ -29,7 +29,7 @@ from pipeline.screen import Screen, clock
 from pipeline.settings import Settings
 
 QUIET_DB, LOUD_DB, CLIPPED_DB = -50.0, -6.0, -0.5  # peaks: quieter is hard to understand, louder is nearly too loud
-MEANING = {"microphone": "what is said here", "far side": "what the computer plays, the others of a call"}
+MEANING = {"microphone": "microphone", "far side": "what the computer plays"}
 
 
 @click.command("devices")
@@ -50,11 +50,10 @@ def list_devices(config: Path | None, as_json: bool, level: bool, seconds: float
     if not found:
         click.echo("nothing can be recorded here: connect a microphone, then look again")
         return
-    table = Table("device", "kind", "what it hears", "rate", *(["level"] if level else []), box=None, pad_edge=False)
+    table = Table("device", "hears", *(["level"] if level else []), box=None, pad_edge=False)
     for device, check in zip(found, checks, strict=True):
         name = Text(device.name + ("  (default)" if device.default else ""), style="bold" if device.default else "")
-        row = [name, device.kind, MEANING[device.kind], f"{device.rate_hz / 1000:g} kHz"]
-        table.add_row(*row, *([check] if level else []))
+        table.add_row(name, MEANING[device.kind], *([check] if level else []))
     Console(highlight=False).print(table)
     click.echo(
         "\nrapporteur listen --devices microphone,speakers   records the two defaults, each as a track of its own"
@@ -104,7 +103,7 @@ def in_words(level: Level | None, device: Device) -> str:
         return "silent, as nothing is played" if device.silent_when_idle else "gives no sound at all"
     if level.peak_db == -float("inf"):
         played = device.kind == "far side"
-        return "nothing is played" if played else "digital silence: muted, or this program may not use it"
+        return "nothing is played" if played else "digital silence: muted or forbidden"
     words = (
         "too loud, it clips" if level.peak_db > CLIPPED_DB
         else "nearly too loud" if level.peak_db > LOUD_DB
