@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -111,7 +112,7 @@ def test_hypotheses_grow_firm_words_stay_and_an_empty_one_follows_the_final() ->
     found = captioned(world, Slow(world))
     texts = [item for item in found if isinstance(item, Hypothesis)]
     assert len(texts) > 2
-    for earlier, later in zip(texts[:-2], texts[1:-1], strict=True):
+    for earlier, later in pairwise(texts[:-1]):
         assert later.firm >= earlier.firm
         kept = [word.text for word in earlier.words[: earlier.firm]]
         assert [word.text for word in later.words[: earlier.firm]] == kept
