@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 
 import soundfile
 
@@ -27,6 +28,7 @@ from bench.score import MEETING
 from pipeline.events import Hearing, Opened, Said, Trouble, from_line
 
 CORES = 2
+START_S = 120.0  # that a system may take to load
 RANDOM = ("tiny", "base")  # checkpoints whose words mean nothing
 HEADER = (
     "system", "first shown, s", "settled p50, s", "p95, s", "never settled", "revised", "of it firm", "WER",
@@ -88,9 +90,12 @@ def run(system: System, models: Mapping[str, str], recording: Path, *, home: Pat
     with (home / "errors").open("w+b") as errors:
         process = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, stderr=errors)
         assert process.stdout
+        limit = Timer(START_S + 4 * soundfile.info(recording).duration, process.kill)  # some never come to an end
+        limit.start()
         lines = ((time.monotonic(), line.decode()) for line in process.stdout)
         began, frames, troubles = _theirs(lines) if system.rival else _ours_shown(lines)
         _, status, usage = os.wait4(process.pid, 0)
+        limit.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode or not frames:
             errors.seek(0)
