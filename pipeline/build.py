@@ -17,6 +17,10 @@ from pathlib import Path
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from audio.decode import duration_s, sha256_of
+from audio.diarize.attribution import Diarizer, attribute
+from audio.diarize.diarizer import DiarizeOptions
+from audio.diarize.encoder import Ge2eEncoder, weights
+from audio.diarize.turns import Turn
 from audio.engines import Transcriber, models
 from audio.recognizer import Batch, recognize
 from audio.segmenter import FILE, SENTENCES, segment
@@ -32,6 +36,8 @@ from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
 from pipeline.meeting import Parts, keep, meet
 from pipeline.settings import Settings
+from pipeline.transcript import said_before
+from pipeline.voiceprints import Voiceprints
 
 VERSION = metadata.version("rapporteur")
 Say = Callable[[str], None]
@@ -56,6 +62,19 @@ class Chosen:
     model: models.ModelFile
     device: str
     compute_type: str
+
+
+Attribute = Callable[[Iterable[Batch], ResumePoint, Iterable[Event]], Iterator[Batch]]
+
+
+def diarize_options(settings: Settings) -> DiarizeOptions:
+    """How many speakers there may be."""
+    wanted = settings.speakers
+    if wanted.speakers:
+        return DiarizeOptions(least=wanted.speakers, most=wanted.speakers)
+    if wanted.max_speakers and wanted.min_speakers > wanted.max_speakers:
+        raise PipelineError("speakers.min_speakers is above speakers.max_speakers; make it smaller or leave one out")
+    return DiarizeOptions(least=max(1, wanted.min_speakers), most=wanted.max_speakers or None)
 
 
 class Run:
@@ -88,7 +107,35 @@ class Run:
             past = list(read(journal.path))
             yield from past
             chunks = file_source(recording, channels=self._settings.audio.channels)
-            yield from keep(meet(chunks, self._parts, journal.resume_point, past), journal)
+            parts = replace(self._parts, attribute=self.attribution(recording))
+            yield from keep(meet(chunks, parts, journal.resume_point, past), journal)
+
+    def attribution(self, recording: Path | None) -> Attribute | None:
+        """Who speaks in this recording; None where the settings do not want to know. Without a recording (live) the
+        embedded engine has the last word, too. Raises AudioError where an engine that was asked for is missing."""
+        wanted = self._settings.speakers
+        if wanted.engine == "off":
+            return None
+        if wanted.engine == "auto" and not weights().is_file():
+            self._warn("speakers are not told apart, for the voice encoder is missing: install resemblyzer 0.1.4")
+            return None
+        prints = Voiceprints(self._library.home)
+        known = prints.all(warn=self._warn) if wanted.recognise else []
+        whole = partial(self._whole, recording) if recording and wanted.engine == "pyannote" else None
+        diarizer = Diarizer(Ge2eEncoder(), diarize_options(self._settings), known, wanted.recognise_from, whole)
+
+        def attributed(batches: Iterable[Batch], resume: ResumePoint, past: Iterable[Event]) -> Iterator[Batch]:
+            return attribute(batches, diarizer, first_id=resume.next_utterance, past=said_before(past))
+
+        return attributed
+
+    def _whole(self, recording: Path) -> list[Turn]:
+        from audio.diarize.pyannote import diarize
+
+        wanted = self._settings.speakers
+        offline = self._settings.recognition.offline
+        chunks = file_source(recording)
+        return diarize(chunks, wanted.pipeline, diarize_options(self._settings), allowed=wanted.sha256, offline=offline)
 
     def _opened(self, recording: Path, began: datetime | None) -> Opened:
         moment = began or datetime.fromtimestamp(recording.stat().st_mtime).astimezone()
@@ -212,6 +259,7 @@ def export_options(settings: Settings) -> ExportOptions:
             max_line_count=wanted.max_line_count or None,
             max_words_per_line=wanted.max_words_per_line or None,
             highlight_words=wanted.highlight_words,
+            speaker_labels=wanted.speaker_labels,
         ),
         PageOptions(),
     )

@@ -45,12 +45,12 @@ def _command(voice: Voice, text: str, stretch: float, wav: str) -> list[str]:
     return ["espeak-ng", "-v", voice.name, "-s", speed, "-w", wav, "--", text]
 
 
-def say(text: str, voice: str, stretch: float = 1.0) -> NDArray[np.float32]:
-    """Speak `text`; shape (samples,), 16 kHz, peak 0.9, silence at both ends cut to 20 ms.
+def say(text: str, voice: str | Voice, stretch: float = 1.0) -> NDArray[np.float32]:
+    """Speak `text` by one of VOICES or any other; shape (samples,), 16 kHz, peak 0.9, silence at the ends cut to 20 ms.
 
     Raises AudioError when the program is not installed or fails.
     """
-    chosen = VOICES[voice]
+    chosen = VOICES[voice] if isinstance(voice, str) else voice
     if shutil.which(chosen.program) is None:
         raise AudioError(f"{chosen.program} is not installed; on Debian: apt-get install {chosen.program}")
     with tempfile.NamedTemporaryFile(suffix=".wav") as wav:
