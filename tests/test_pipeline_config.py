@@ -42,6 +42,7 @@ CHOICES = {
     "recognition.engine": "openai-whisper",
     "recognition.task": "translate",
     "audio.channels": "separate",
+    "speakers.engine": "off",
     "vad.detector": "silero",
     "vad.windows": "full",
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from audio.diarize.diarizer import Concluded, DiarizeOptions, Voices, conclude, follow, voiced
 from audio.diarize.encoder import VoiceEncoder
 from audio.diarize.identity import ALIKE, Identity, Voiceprint, identify
-from audio.diarize.turns import Schedule, Turn, renamed, talk_s
+from audio.diarize.turns import NEAR_S, Schedule, Turn, renamed, talk_s
 from audio.diarize.windows import listen
 from audio.diarize.words import attributed
 from audio.recognizer import Batch
@@ -93,7 +93,8 @@ def final_batch(state: Attribution, diarizer: Diarizer) -> Batch:
     for utterance in state.said:
         if utterance.suppressed or utterance.end_s <= first_s.get(utterance.source, float("inf")):
             continue
-        found = schedule.speakers(utterance.start_s, utterance.end_s, utterance.source)
+        near_s = NEAR_S if utterance.speaker in decided.centroids else float("inf")  # a voice that is none after all
+        found = schedule.speakers(utterance.start_s, utterance.end_s, utterance.source, near_s=near_s)
         if found and found[0] != utterance.speaker:
             relabelled[utterance.id] = found[0]
     found_people = identify(decided.centroids, diarizer.known, encoder=diarizer.encoder.name, alike=diarizer.alike)

@@ -20,7 +20,7 @@ from audio.speech import SAMPLE_RATE
 
 JOINS = 0.5  # evidence from which a stretch joins a voice online; two voices can still become one, one never two
 SURE = 1.0  # evidence for one voice from which two online speakers become one; more than for joining a stretch
-MINOR_S = 2.0  # a voice with less speech than this is noise or an overlap, where others have more
+MINOR_S = 3.0  # a voice with less speech than this is noise or an overlap, where others have more
 ROUNDS = 3  # of path and centroids; the fourth changes nothing
 BLOCK = 1200  # stretches agglomerated at once, some 40 minutes; longer meetings are done in parts first
 

@@ -66,7 +66,7 @@ class Schedule:
         edges = {source: [(t.start_s, t.end_s) for t in own] for source, own in self._turns.items()}
         self._edges: Mapping[str, NDArray[Any]] = {source: np.array(pairs) for source, pairs in edges.items()}
 
-    def speakers(self, start_s: float, end_s: float, source: str) -> list[str]:
+    def speakers(self, start_s: float, end_s: float, source: str, *, near_s: float = NEAR_S) -> list[str]:
         """Who speaks from `start_s` to `end_s` on this source, the longest first; the nearest where nobody does."""
         if source not in self._edges:
             return []
@@ -79,7 +79,7 @@ class Schedule:
         if spoken:
             return sorted(spoken, key=lambda speaker: -spoken[speaker])
         nearest = int(common.argmax())
-        return [own[nearest].speaker] if common[nearest] >= -NEAR_S else []
+        return [own[nearest].speaker] if common[nearest] >= -near_s else []
 
     def others(self, start_s: float, end_s: float, *, speaker: str) -> list[str]:
         """Who else speaks during at least half of this time, on any source."""

@@ -18,7 +18,7 @@ from audio.speech import SAMPLE_RATE, SpeechSegment
 WINDOW = 160  # frames, 1.6 s: what the encoder was trained on
 STEP = 25  # frames, 0.25 s, from window to window; half as many windows find fewer short turns
 JOINED = SAMPLE_RATE // 5  # a shorter pause does not end a run of speech
-CHANGE = 0.3  # 1 - cosine of the windows before and after a moment, from which the voice changes there
+CHANGE = 0.35  # 1 - cosine of the windows before and after a moment, from which the voice changes there
 NEIGHBOURS = 2  # windows on either side within which only the greatest change counts
 LONG = 1.6 * SAMPLE_RATE  # stretches of one voice that are this long decide how many speakers there are
 
@@ -107,7 +107,7 @@ def stretches(heard: Heard, *, changes: bool = True) -> list[Stretch]:
         cuts = _changes(heard, own) if changes else []
         edges = [int(heard.starts[own[0]]), *cuts, int(heard.stops[own[-1]])]
         for start, stop in pairwise(edges):
-            slack = SAMPLE_RATE // 10
+            slack = STEP * HOP // 2
             inside = own[(heard.starts[own] >= start - slack) & (heard.stops[own] <= stop + slack)]
             if len(inside):
                 found.append(Stretch(heard.source, start, stop, heard.embeddings[inside].mean(axis=0)))
@@ -119,8 +119,9 @@ def _changes(heard: Heard, own: NDArray[np.int64]) -> list[int]:
     moments: list[tuple[int, float]] = []
     for i in own:
         j = own[0] + int(np.searchsorted(heard.starts[own], heard.stops[i]))
-        if j <= own[-1] and heard.starts[j] - heard.stops[i] <= STEP * HOP // 2:
-            moments.append((int(heard.stops[i]), 1 - float(heard.embeddings[i] @ heard.embeddings[j])))
+        if j <= own[-1] and heard.starts[j] - heard.stops[i] < STEP * HOP:
+            moment = int(heard.stops[i] + heard.starts[j]) // 2
+            moments.append((moment, 1 - float(heard.embeddings[i] @ heard.embeddings[j])))
     return [
         moment
         for n, (moment, change) in enumerate(moments)
