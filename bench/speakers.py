@@ -203,7 +203,7 @@ def report_rows(cases: Sequence[Case], found: Sequence[Found]) -> Iterator[list[
 
 
 def trade_off(cases: Sequence[Case], found: Sequence[Found], cast: dict[str, list[str]]) -> Iterator[list[str]]:
-    """Half of the voices enrolled from the first meeting each is in, looked for in all later ones, at several thresholds."""
+    """Half of the voices enrolled from their first meeting and looked for in all later ones, at several thresholds."""
     prints: dict[str, Voiceprint] = {}
     trials: list[tuple[dict[str, Any], dict[str, str]]] = []
     enrolled = {name for n, name in enumerate(sorted({v for names in cast.values() for v in names})) if n % 2 == 0}

@@ -54,7 +54,10 @@ def said(start_s: float, end_s: float, text: str, source: str = "", words: tuple
     return Utterance("u1", text, start_s, end_s, "en", SURE, words, (1, 2), source=source)
 
 
-def spoken(*scripts: str, options: DiarizeOptions = DiarizeOptions()) -> Voices:
+ONE_OR_MORE = DiarizeOptions()
+
+
+def spoken(*scripts: str, options: DiarizeOptions = ONE_OR_MORE) -> Voices:
     voices = Voices()
     for n, script in enumerate(scripts):
         voices = follow(voices, listen(segment_of(script, start_s=20.0 * n), ToneEncoder()), options).voices
@@ -96,7 +99,7 @@ def test_windows_lie_inside_runs_of_speech_and_short_runs_are_one_window() -> No
 
 
 def test_voices_are_counted_and_turns_follow_them_inside_one_segment() -> None:
-    voices = spoken("abab", "cab")
+    voices = spoken("abab", "cabc")
     for turns in (voices.turns, conclude(voices, DiarizeOptions()).turns):
         assert len({turn.speaker for turn in turns}) == 3
         borders = [turn.start_s for turn in turns if turn.start_s < 15]
