@@ -307,9 +307,7 @@ def _print_means(group: str, pairs: Sequence[tuple[Case, Found]]) -> None:
         )
         counts = [len(talk_s(f.turns[system])) - len({t.speaker for t in c.reference}) for c, f in pairs]
         right = np.mean([n == 0 for n in counts])
-        print(
-            f"{group}, {system}: mean DER {strict:.1%} (collar 0), {loose:.1%} (0.25 s); count right {right:.0%} {counts}"
-        )
+        print(f"{group}, {system}: mean DER {strict:.1%} (collar 0), {loose:.1%} (0.25 s); count {right:.0%} {counts}")
 
 
 if __name__ == "__main__":
