@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count, islice
 
+from audio.diarize.identity import Identity
 from audio.engines import RecognitionOptions, RecognizedWindow, Transcriber
 from audio.guards import judge
 from audio.speech import SAMPLE_RATE, SpeechSegment, Utterance, Word
@@ -18,6 +19,9 @@ class Batch:
 
     utterances: tuple[Utterance, ...]  # by start
     reached: Mapping[str, int]  # source -> first sample after its last segment
+    segments: tuple[SpeechSegment, ...] = ()  # what was heard; also where it was recognised before a break
+    relabelled: Mapping[str, str] = field(default_factory=dict)  # utterance said before -> the speaker it has now
+    identities: tuple[Identity, ...] = ()  # speakers that are known people, as far as is known now
 
 
 def recognize(
@@ -31,15 +35,14 @@ def recognize(
 ) -> Iterator[Batch]:
     """Recognise `batch_size` segments at a time; the first text settles the language of all that follows.
 
-    Batches are always made of the same segments, so a resumed run passes over those that are `done` (source -> sample),
-    goes on with utterance `first_id`, and its text is that of an uninterrupted one. Where the language is detected it
-    must be given what `spoken_language` says of the utterances before.
+    Batches are always made of the same segments, so a resumed run gives those that are `done` (source -> sample)
+    without utterances, goes on with utterance `first_id`, and its text is that of an uninterrupted one. Where the
+    language is detected it must be given what `spoken_language` says of the utterances before.
     """
     recognizer, rest = Recognizer(transcriber, options, first_id=first_id), iter(segments)
     while group := list(islice(rest, batch_size)):
         missing = [segment.stop > done.get(segment.source, 0) for segment in group]
-        if any(missing):
-            yield recognizer(group, missing)
+        yield recognizer(group, missing) if any(missing) else Batch((), {}, tuple(group))
 
 
 class Recognizer:
@@ -60,7 +63,9 @@ class Recognizer:
         said = [utterance for pair in heard for utterance in utterances_of(*pair, self.options)]
         said.sort(key=lambda utterance: utterance.start_s)
         reached = {segment.source: segment.stop for segment, _ in heard}
-        return Batch(tuple(replace(utterance, id=f"u{next(self._numbers)}") for utterance in said), reached)
+        return Batch(
+            tuple(replace(utterance, id=f"u{next(self._numbers)}") for utterance in said), reached, tuple(group)
+        )
 
 
 def spoken_language(utterances: Iterable[Utterance]) -> str | None:

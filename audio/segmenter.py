@@ -178,7 +178,14 @@ class Segmenter:
         pieces = [c.samples[max(start - c.start, 0) : max(stop - c.start, 0)] for c in self._chunks]
         samples = np.concatenate(pieces)
         share = sum(mark.speech for mark in growing.marks) * self._frame / len(samples)
-        return SpeechSegment(samples, start, self._source, min(share, 1.0))
+        return SpeechSegment(samples, start, self._source, min(share, 1.0), self._spoken(growing, stop))
+
+    def _spoken(self, growing: _Growing, stop: int) -> tuple[tuple[int, int], ...]:
+        """The runs of speech in the segment, as (start, stop)."""
+        speech = np.array([False, *(mark.speech for mark in growing.marks), False])
+        edges = growing.first + self._frame * np.flatnonzero(speech[1:] != speech[:-1])
+        runs = edges.reshape(-1, 2).tolist()
+        return tuple((begin, min(end, stop)) for begin, end in runs if begin < stop)
 
     def _forget(self) -> None:
         """Lets go of the sound that no segment can reach any more."""

@@ -41,6 +41,7 @@ class SpeechSegment:
     start: int  # in samples since the start of the source
     source: str = ""
     speech_share: float = 1.0  # part of the frames that the detector called speech, 0 to 1
+    spoken: tuple[tuple[int, int], ...] = ()  # runs of such frames as (start, stop), in samples of the source; () = all
 
     @property
     def stop(self) -> int:
@@ -56,7 +57,7 @@ class Word:
     start_s: float
     end_s: float
     probability: float
-    speaker: str = ""  # label such as "S1"; "" = that of the utterance
+    speaker: str = ""  # label such as "S1"; "S1+S2" where S2 speaks at the same time; "" = that of the utterance
 
 
 @dataclass(frozen=True)

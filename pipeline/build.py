@@ -20,6 +20,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from audio.captions import attend, caption
 from audio.checksum import sha256_of
 from audio.decode import duration_s
+from audio.diarize.attribution import Diarizer, attribute
+from audio.diarize.diarizer import DiarizeOptions
+from audio.diarize.encoder import Ge2eEncoder, weights
+from audio.diarize.turns import Turn
 from audio.engines import LiveTranscriber, RecognitionOptions, models
 from audio.leaks import Leaks
 from audio.live import LiveInput
@@ -38,8 +42,10 @@ from pipeline.export.subtitles import SubtitleOptions
 from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
 from pipeline.live import Session
-from pipeline.meeting import Heard, Parts, Recognized, hear, keep, meet, staged
+from pipeline.meeting import Attribute, Heard, Parts, Recognized, hear, keep, meet, staged
 from pipeline.settings import Settings
+from pipeline.transcript import said_before
+from pipeline.voiceprints import Voiceprints
 
 VERSION = metadata.version("rapporteur")
 Say = Callable[[str], None]
@@ -76,6 +82,16 @@ class Chosen:
     compute_type: str
 
 
+def diarize_options(settings: Settings) -> DiarizeOptions:
+    """How many speakers there may be."""
+    wanted = settings.speakers
+    if wanted.speakers:
+        return DiarizeOptions(least=wanted.speakers, most=wanted.speakers)
+    if wanted.max_speakers and wanted.min_speakers > wanted.max_speakers:
+        raise PipelineError("speakers.min_speakers is above speakers.max_speakers; make it smaller or leave one out")
+    return DiarizeOptions(least=max(1, wanted.min_speakers), most=wanted.max_speakers or None)
+
+
 class Run:
     """One command's jobs: they share one engine, which is loaded when the first of them needs it."""
 
@@ -106,7 +122,35 @@ class Run:
             past = list(read(journal.path))
             yield from past
             chunks = file_source(recording, channels=self._settings.audio.channels)
-            yield from keep(meet(chunks, self._parts, journal.resume_point, past), journal)
+            parts = replace(self._parts, attribute=self.attribution(recording))
+            yield from keep(meet(chunks, parts, journal.resume_point, past), journal)
+
+    def attribution(self, recording: Path | None) -> Attribute | None:
+        """Who speaks in this recording; None where the settings do not want to know. Without a recording (live) the
+        embedded engine has the last word, too. Raises AudioError where an engine that was asked for is missing."""
+        wanted = self._settings.speakers
+        if wanted.engine == "off":
+            return None
+        if wanted.engine == "auto" and not weights().is_file():
+            self._warn("speakers are not told apart, for the voice encoder is missing: install resemblyzer 0.1.4")
+            return None
+        prints = Voiceprints(self._library.home)
+        known = prints.all(warn=self._warn) if wanted.recognise else []
+        whole = partial(self._whole, recording) if recording and wanted.engine == "pyannote" else None
+        diarizer = Diarizer(Ge2eEncoder(), diarize_options(self._settings), known, wanted.recognise_from, whole)
+
+        def attributed(found: Iterable[Recognized], resume: ResumePoint, past: Iterable[Event]) -> Iterator[Recognized]:
+            return attribute(found, diarizer, first_id=resume.next_utterance, past=said_before(past))
+
+        return attributed
+
+    def _whole(self, recording: Path) -> list[Turn]:
+        from audio.diarize.pyannote import diarize
+
+        wanted = self._settings.speakers
+        offline = self._settings.recognition.offline
+        chunks = file_source(recording)
+        return diarize(chunks, wanted.pipeline, diarize_options(self._settings), allowed=wanted.sha256, offline=offline)
 
     def _opened(self, recording: Path, began: datetime | None) -> Opened:
         moment = began or datetime.fromtimestamp(recording.stat().st_mtime).astimezone()
@@ -188,7 +232,7 @@ class Run:
             leaks = Leaks(filter(is_played, found.reached if found else ()))
             return leaks.filtered(segment(leaks.tapped(chunks), self._vad, self._endpoints(live=True)))
 
-        parts = Parts(segmented, recognized)
+        parts = Parts(segmented, recognized, self.attribution(None))
         with Journal(folder) as journal:
             past = list(read(journal.path))
             yield from past
@@ -199,7 +243,7 @@ class Run:
         with journal:
             past = list(read(journal.path))
             yield from past
-            heard = session.events(lambda: hear(session.chunks(), parts, journal.resume_point))
+            heard = session.events(lambda: hear(session.chunks(), parts, journal.resume_point, past))
             yield from keep(staged(heard, parts, past), journal)
 
     def _live_parts(self, session: Session, engine: LiveTranscriber) -> Parts:
@@ -215,7 +259,7 @@ class Run:
             recognizer = Recognizer(engine, wanted.options(), first_id=resume.next_utterance)
             return caption(heard, recognizer, engine, options=options.options(), behind_s=session.behind_s)
 
-        return Parts(segmented, recognized)
+        return Parts(segmented, recognized, self.attribution(None))
 
     @cached_property
     def _transcriber(self) -> LiveTranscriber:
@@ -317,6 +361,7 @@ def export_options(settings: Settings) -> ExportOptions:
             max_line_count=wanted.max_line_count or None,
             max_words_per_line=wanted.max_words_per_line or None,
             highlight_words=wanted.highlight_words,
+            speaker_labels=wanted.speaker_labels,
         ),
         PageOptions(),
     )

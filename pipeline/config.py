@@ -86,7 +86,10 @@ def settings_fingerprint(settings: Settings) -> str:
 
     Give it the engine and the model that "auto" has become.
     """
-    values = {section: asdict(getattr(settings, section)) for section in ("recognition", "audio", "vad")}
+    values = {section: asdict(getattr(settings, section)) for section in ("recognition", "audio", "vad", "speakers")}
+    values["speakers"] = {
+        k: v for k, v in values["speakers"].items() if not k.startswith("recognise") and k != "sha256"
+    }
     values["recognition"] = {k: v for k, v in values["recognition"].items() if k not in _NOT_IN_TEXT}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from audio.captions import Late, Now
 from audio.recognizer import Batch
 from audio.speech import SAMPLE_RATE, AudioChunk, Hypothesis, SpeechSegment
-from pipeline.events import Concluded, Event, Hearing, Reached, Said, Trouble
+from pipeline.events import Concluded, Corrected, Event, Hearing, Named, Reached, Said, Trouble
 from pipeline.journal import Journal, ResumePoint
 
 Heard = SpeechSegment | Now  # live, also how things stand between two segments
 Recognized = Batch | Hypothesis | Late  # live, also what is provisional and what has to wait
+Attribute = Callable[[Iterable[Recognized], ResumePoint, Iterable[Event]], Iterator[Recognized]]
 Stage = Callable[[Iterable[Event], Iterable[Event]], Iterator[Event]]
 """(what the journal held before a break, what comes) -> all that comes, and what the stage adds to it.
 
@@ -30,6 +31,7 @@ class Parts:
 
     segment: Callable[[Iterable[AudioChunk]], Iterator[Heard]]
     recognize: Callable[[Iterable[Heard], ResumePoint], Iterator[Recognized]]
+    attribute: Attribute | None = None  # who spoke
     stages: tuple[Stage, ...] = ()  # the mind and what else listens to the words
 
 
@@ -37,7 +39,7 @@ def meet(
     chunks: Iterable[AudioChunk], parts: Parts, resume: ResumePoint, past: Iterable[Event] = ()
 ) -> Iterator[Event]:
     """What is heard, and what the stages make of it; `past` is what the journal held before a break."""
-    return staged(hear(chunks, parts, resume), parts, past)
+    return staged(hear(chunks, parts, resume, past), parts, past)
 
 
 def staged(events: Iterator[Event], parts: Parts, past: Iterable[Event] = ()) -> Iterator[Event]:
@@ -47,13 +49,19 @@ def staged(events: Iterator[Event], parts: Parts, past: Iterable[Event] = ()) ->
     return events
 
 
-def hear(chunks: Iterable[AudioChunk], parts: Parts, resume: ResumePoint) -> Iterator[Event]:
+def hear(
+    chunks: Iterable[AudioChunk], parts: Parts, resume: ResumePoint, past: Iterable[Event] = ()
+) -> Iterator[Event]:
     """THE FLOW: chunks, segments, batches of utterances, events; the end of the input is the end of the loop."""
     heard: dict[str, int] = {}
     speech: Counter[str] = Counter()
+    named: dict[str, str] = {}
     segments = _measured(parts.segment(_clocked(chunks, heard)), speech)
-    for found in parts.recognize(segments, resume):
+    recognized = parts.recognize(segments, resume)
+    for found in parts.attribute(recognized, resume, past) if parts.attribute else recognized:
         yield from _events(found)
+        if isinstance(found, Batch):
+            yield from speakers_found(found, named)
     yield from (Reached(source, sample) for source, sample in heard.items())
     duration_s, speech_s = (max(counts.values(), default=0) / SAMPLE_RATE for counts in (heard, speech))
     yield Concluded(duration_s, speech_s)
@@ -64,7 +72,9 @@ def _events(found: Recognized) -> Iterator[Event]:
         case Batch():
             yield from (Said(utterance) for utterance in found.utterances)
             yield from (Reached(source, sample) for source, sample in found.reached.items())
-            if not found.reached:  # earlier speech is still to be done; this much is kept and shown all the same
+            if (
+                found.utterances and not found.reached
+            ):  # earlier speech is still to be done; this much is kept and shown all the same
                 yield Hearing(Hypothesis("", 0.0, 0.0))
         case Hypothesis():
             yield Hearing(found)
@@ -73,6 +83,15 @@ def _events(found: Recognized) -> Iterator[Event]:
                 f"the captions are {found.behind_s:.0f} s behind, this machine is too slow for them; nothing is lost: "
                 "what is missing is written when there is time, at the latest after the end"
             )
+
+
+def speakers_found(batch: Batch, named: dict[str, str]) -> Iterator[Event]:
+    """What a batch says of earlier utterances' speakers and of known people; `named` holds what was said before."""
+    yield from (Corrected(id, "speaker", label, "speakers") for id, label in batch.relabelled.items())
+    for identity in batch.identities:
+        if named.get(identity.speaker, "") != identity.person:
+            named[identity.speaker] = identity.person
+            yield Named(identity.speaker, identity.person, "voiceprint", identity.confidence)
 
 
 def keep(events: Iterable[Event], journal: Journal) -> Iterator[Event]:

@@ -11,7 +11,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from audio.speech import SAMPLE_RATE
-from pipeline.events import Event, Reached, Said, Trouble, to_line
+from pipeline.events import Event, Named, Reached, Said, Trouble, to_line
+from pipeline.transcript import display_name
 
 
 def clock(seconds: float) -> str:
@@ -39,6 +40,7 @@ class Screen:
         self._json, self._verbose = as_json, verbose
         self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
         self._lines = Console(highlight=False, soft_wrap=True)
+        self._names: dict[str, Named] = {}
 
     def follow(
         self, events: Iterable[Event], *, title: str, total_s: float | None, from_s: float = 0.0
@@ -65,11 +67,14 @@ class Screen:
         """One event; lines go `above` a running bar, which must own the terminal."""
         if self._json:
             print(to_line(event), flush=True)
+        elif isinstance(event, Named):
+            self._names[event.speaker] = event
         elif isinstance(event, Trouble):
             self.warn(event.message)
         elif self._verbose and isinstance(event, Said) and not event.utterance.suppressed:
             said = event.utterance
-            line = Text.assemble((f"{clock(said.start_s):>7}", "cyan"), f"  {said.text.strip()}")
+            who = f"{display_name(said.speaker, self._names.get(said.speaker))}: " if said.speaker else ""
+            line = Text.assemble((f"{clock(said.start_s):>7}", "cyan"), "  ", (who, "bold"), said.text.strip())
             (above or self._lines).print(line)
 
     def note(self, sentence: str) -> None:

@@ -84,6 +84,20 @@ class VadSettings:
 
 
 @dataclass(frozen=True)
+class SpeakersSettings:
+    """Who spoke."""
+
+    engine: Literal["auto", "embedded", "pyannote", "off"]
+    speakers: Annotated[int, Range(0, 100)]
+    min_speakers: Annotated[int, Range(0, 100)]
+    max_speakers: Annotated[int, Range(0, 100)]
+    recognise: bool
+    recognise_from: Share
+    pipeline: str
+    sha256: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ListenSettings:
     """How a meeting is shown while it is held."""
 
@@ -151,6 +165,7 @@ class ExportSettings:
     max_line_count: Count
     max_words_per_line: Count
     highlight_words: bool
+    speaker_labels: bool
 
 
 @dataclass(frozen=True)
@@ -160,6 +175,7 @@ class Settings:
     recognition: RecognitionSettings
     audio: AudioSettings
     vad: VadSettings
+    speakers: SpeakersSettings
     listen: ListenSettings
     capture: CaptureSettings
     library: LibrarySettings

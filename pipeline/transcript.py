@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from audio.speech import SAMPLE_RATE, Utterance
-from pipeline.events import Concluded, Corrected, Event, Opened, Reached, Said
+from pipeline.events import Concluded, Corrected, Event, Named, Opened, Reached, Said
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,16 @@ class Transcript:
     model: str
     utterances: tuple[Utterance, ...]  # shown, by start
     suppressed: tuple[Utterance, ...]  # kept but not shown, by start; each says why
+    speakers: Mapping[str, str] = field(default_factory=dict)  # label -> name to show, in the order they first speak
+    recognised: Mapping[str, float] = field(default_factory=dict)  # label -> confidence, where a voiceprint named it
+
+    def talk_s(self) -> dict[str, float]:
+        """Seconds that each speaker speaks, by label; what two say at once counts for both."""
+        total = dict.fromkeys(self.speakers, 0.0)
+        for utterance in self.utterances:
+            if utterance.speaker:
+                total[utterance.speaker] += utterance.end_s - utterance.start_s
+        return total
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Transcript:
@@ -32,6 +42,8 @@ class Transcript:
         opened = Opened("", "", "", "", "", "", "", "", "")  # all that a journal without its head can say
         said: dict[str, Utterance] = {}
         texts: dict[str, Corrected] = {}
+        labels: dict[str, str] = {}
+        names: dict[str, Named] = {}
         duration_s = 0.0
         for event in events:
             match event:
@@ -42,11 +54,17 @@ class Transcript:
                     duration_s = max(duration_s, utterance.end_s)
                 case Corrected(field="text"):
                     texts[event.utterance_id] = event
+                case Corrected(field="speaker"):
+                    labels[event.utterance_id] = event.value
+                case Named():
+                    names[event.speaker] = _outranking(names.get(event.speaker), event)
                 case Reached():
                     duration_s = max(duration_s, event.sample / SAMPLE_RATE)
                 case Concluded():
                     duration_s = event.duration_s
-        spoken = sorted((_corrected(u, texts) for u in said.values()), key=lambda u: u.start_s)
+        spoken = sorted((_labelled(_corrected(u, texts), labels) for u in said.values()), key=lambda u: u.start_s)
+        present = list(dict.fromkeys(u.speaker for u in spoken if u.speaker and not u.suppressed))
+        by_voice = {label: names[label].confidence for label in present if label in names and names[label].name}
         return cls(
             meeting=opened.meeting,
             title=opened.title,
@@ -59,7 +77,40 @@ class Transcript:
             model=opened.model,
             utterances=tuple(u for u in spoken if not u.suppressed),
             suppressed=tuple(u for u in spoken if u.suppressed),
+            speakers={label: display_name(label, names.get(label)) for label in present},
+            recognised={label: sure for label, sure in by_voice.items() if names[label].by == "voiceprint"},
         )
+
+
+def display_name(label: str, named: Named | None = None) -> str:
+    """The name, or "Speaker 3" for an "S3" that has none."""
+    unnamed = f"Speaker {label[1:]}" if label[:1] == "S" and label[1:].isdecimal() else label
+    return named.name if named and named.name else unnamed
+
+
+def said_before(past: Iterable[Event]) -> list[Utterance]:
+    """The utterances of a journal, with the speakers that they have by its end."""
+    said: dict[str, Utterance] = {}
+    for event in past:
+        match event:
+            case Said(utterance):
+                said[utterance.id] = utterance
+            case Corrected(field="speaker") if event.utterance_id in said:
+                said[event.utterance_id] = replace(said[event.utterance_id], speaker=event.value)
+    return list(said.values())
+
+
+def _outranking(before: Named | None, now: Named) -> Named:
+    """What a user says of a name counts more than a voiceprint, however late that comes."""
+    return before if before and before.by == "user" and before.name and now.by != "user" else now
+
+
+def _labelled(utterance: Utterance, labels: Mapping[str, str]) -> Utterance:
+    label = labels.get(utterance.id, utterance.speaker)
+    if label == utterance.speaker:
+        return utterance
+    words = tuple(replace(word, speaker="") if word.speaker else word for word in utterance.words)
+    return replace(utterance, speaker=label, words=words)
 
 
 def _corrected(utterance: Utterance, texts: Mapping[str, Corrected]) -> Utterance:

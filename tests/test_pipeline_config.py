@@ -45,6 +45,7 @@ CHOICES = {
     "listen.agreeing": 3,
     "listen.window": "full",
     "audio.channels": "separate",
+    "speakers.engine": "off",
     "vad.detector": "silero",
     "vad.windows": "full",
 }
@@ -150,7 +151,8 @@ def test_the_fingerprint_changes_with_all_that_changes_the_text_and_nothing_else
     value = CHOICES.get(key, another(KEYS[key].value))
     changed = settings_fingerprint(load({key: value}, environ=NOWHERE)) != settings_fingerprint(load(environ=NOWHERE))
     indifferent = {f"recognition.{name}" for name in ("download", "device", "threads", "offline")}
-    assert changed == (key.split(".")[0] in ("recognition", "audio", "vad") and key not in indifferent)
+    indifferent |= {f"speakers.{name}" for name in ("recognise", "recognise_from", "sha256")}
+    assert changed == (key.split(".")[0] in ("recognition", "audio", "vad", "speakers") and key not in indifferent)
 
 
 @pytest.mark.parametrize(

@@ -49,17 +49,17 @@ class Spoken:
     phones: tuple[Phone, ...]  # their ends in samples
 
 
-def say(text: str, voice: str, stretch: float = 1.0) -> NDArray[np.float32]:
+def say(text: str, voice: str | Voice, stretch: float = 1.0) -> NDArray[np.float32]:
     """The samples of `speak`."""
     return speak(text, voice, stretch).samples
 
 
-def speak(text: str, voice: str, stretch: float = 1.0) -> Spoken:
-    """Speak `text`; silence at both ends is cut to 20 ms.
+def speak(text: str, voice: str | Voice, stretch: float = 1.0) -> Spoken:
+    """Speak `text` by one of VOICES or any other; silence at both ends is cut to 20 ms.
 
     Raises AudioError when the program is not installed or fails.
     """
-    chosen = VOICES[voice]
+    chosen = VOICES[voice] if isinstance(voice, str) else voice
     make = _flite if chosen.program == "flite" else _espeak
     samples, rate, phones = make(text, chosen.name, stretch)
     samples = soxr.resample(samples, rate, SAMPLE_RATE) if rate != SAMPLE_RATE else samples

@@ -9,7 +9,7 @@ from contextlib import suppress
 import click
 
 from pipeline import build
-from pipeline.cli import devices, listen, machine, meetings, transcribe
+from pipeline.cli import devices, listen, machine, meetings, speakers, transcribe
 from pipeline.cli.errors import EXIT_CODES
 from pipeline.config import DEFAULTS, effective
 
@@ -31,6 +31,8 @@ COMMANDS: tuple[click.Command, ...] = (
     meetings.search,
     meetings.export,
     meetings.reindex,
+    speakers.speakers,
+    speakers.forget,
     machine.show_config,
     machine.examine,
     machine.models_group,

@@ -63,7 +63,15 @@ def show(meeting: str, config: Path | None, as_json: bool, suppressed: bool) -> 
     for utterance in sorted(said, key=lambda u: u.start_s):
         left_out = f"  [left out: {utterance.suppressed}]" if utterance.suppressed else ""
         console.print(
-            Text.assemble((f"{clock(utterance.start_s):>7}", "cyan"), f"  {utterance.text.strip()}{left_out}")
+            Text.assemble(
+                (f"{clock(utterance.start_s):>7}", "cyan"),
+                "  ",
+                (
+                    f"{transcript.speakers[utterance.speaker]}: " if utterance.speaker in transcript.speakers else "",
+                    "bold",
+                ),
+                f"{utterance.text.strip()}{left_out}",
+            )
         )
 
 

@@ -20,6 +20,11 @@ from pipeline.transcript import Transcript
 
 SHORT = {"model": "-m", "output_dir": "-o", "formats": "-f"}
 RENAMED = {"formats": "output_format", "temperatures": "temperature"}  # as the whisper command calls them
+RENAMED |= {
+    "speakers.engine": "speaker_engine",
+    "speakers.pipeline": "speaker_pipeline",
+    "speakers.sha256": "speaker_sha256",
+}
 # Flags of the whisper command for what rapporteur does its own way: accepted, and said to have no effect.
 WITHOUT_EFFECT = (
     "best_of patience length_penalty suppress_tokens condition_on_previous_text carry_initial_prompt fp16 "
@@ -37,7 +42,7 @@ def setting_flags(*sections: str) -> Callable[[Command], Command]:
             section, _, key = setting.key.partition(".")
             if section not in sections:
                 continue
-            name = RENAMED.get(key, key).replace("_", "-")
+            name = RENAMED.get(setting.key, RENAMED.get(key, key)).replace("_", "-")
             switch = isinstance(setting.value, bool)
             names = [f"--{name}/--no-{name}" if switch else f"--{name}", *filter(None, [SHORT.get(key)])]
             option = click.option(*names, setting.key.replace(".", "__"), default=None, help=setting.comment)

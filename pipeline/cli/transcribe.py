@@ -30,7 +30,7 @@ from pipeline.screen import Screen
 
 @click.command()
 @click.argument("files", nargs=-1, required=True)
-@setting_flags("recognition", "audio", "vad", "export")
+@setting_flags("recognition", "audio", "vad", "speakers", "export")
 @whisper_flags
 @config_option
 @json_option

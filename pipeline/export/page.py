@@ -17,7 +17,7 @@ import jinja2
 from audio.checksum import sha256_of
 from audio.speech import Utterance
 from pipeline.export.recording import embed, embedded_megabytes, link
-from pipeline.export.text import clock, file_name, spell_facts, spell_left_out
+from pipeline.export.text import clock, file_name, spell_facts, spell_left_out, spell_talk
 from pipeline.transcript import Transcript
 
 UNSURE = 0.5  # a word of lower probability is underlined
@@ -44,6 +44,7 @@ def render(transcript: Transcript, options: PageOptions, folder: Path) -> str:
         file=file_name(transcript),
         facts=spell_facts(transcript),
         left_out=spell_left_out(transcript),
+        talk=spell_talk(transcript),
         unsure=any(word.probability < UNSURE for u in transcript.utterances for word in u.words),
         pieces=_pieces,
         moment=lambda seconds: clock(seconds).removeprefix("" if transcript.duration_s >= 3600 else "00:"),

@@ -20,7 +20,8 @@ _UNSPACED = {"zh", "ja", "th", "lo", "my", "yue"}  # languages that whisper's to
 # While whisper breaks lines, one noncharacter stands for each special character of VTT, so that escaped text breaks
 # where plain text does; a tidied transcript has no noncharacters of its own.
 _GUARD = str.maketrans("&<>", "\ufdd0\ufdd1\ufdd2")
-_ESCAPE = str.maketrans({"\ufdd0": "&amp;", "\ufdd1": "&lt;", "\ufdd2": "&gt;"})
+_OPEN, _CLOSE = "\ufdd3", "\ufdd4"  # the brackets of a voice tag
+_ESCAPE = str.maketrans({"\ufdd0": "&amp;", "\ufdd1": "&lt;", "\ufdd2": "&gt;", _OPEN: "<", _CLOSE: ">"})
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class SubtitleOptions:
     max_line_count: int | None = None  # lines a subtitle
     max_words_per_line: int | None = None
     highlight_words: bool = False  # one subtitle a word, with that word underlined
+    speaker_labels: bool = False  # `Anna: ` before the lines of txt and srt; vtt names its voices anyway
 
 
 def render(transcript: Transcript, format: str, options: SubtitleOptions) -> str:
@@ -39,8 +41,10 @@ def render(transcript: Transcript, format: str, options: SubtitleOptions) -> str
         transcript = _spelled(transcript)
     if format == "vtt":
         transcript = _guarded(transcript)
+    if format == "vtt" or (options.speaker_labels and format in ("txt", "srt")):
+        transcript = _voiced(transcript, tags=format == "vtt")
     file = io.StringIO()
-    _whisper_writers().get_writer(format, "").write_result(whisper_result(transcript), file, asdict(options))
+    _whisper_writers().get_writer(format, "").write_result(whisper_result(transcript), file, _for_whisper(options))
     return file.getvalue().translate(_ESCAPE)
 
 
@@ -59,6 +63,7 @@ def whisper_result(transcript: Transcript) -> dict[str, Any]:
         "audio_sha256": transcript.audio_sha256,
         "engine": transcript.engine,
         "model": transcript.model,
+        **({"speakers": _speakers(transcript)} if transcript.speakers else {}),
         "suppressed": [_segment(i, u, timed) | {"reason": u.suppressed} for i, u in enumerate(transcript.suppressed)],
     }
 
@@ -71,7 +76,9 @@ def _running_text(transcript: Transcript) -> str:
 
 def _segment(number: int, utterance: Utterance, timed: bool) -> dict[str, Any]:
     words = [
-        {"word": w.text, "start": w.start_s, "end": w.end_s, "probability": w.probability} for w in utterance.words
+        {"word": w.text, "start": w.start_s, "end": w.end_s, "probability": w.probability}
+        | ({"speaker": w.speaker} if w.speaker else {})
+        for w in utterance.words
     ]
     return {
         "id": number,
@@ -88,7 +95,35 @@ def _segment(number: int, utterance: Utterance, timed: bool) -> dict[str, Any]:
         "utterance": utterance.id,
         "source": utterance.source,
         "flags": list(utterance.flags),
+        **({"speaker": utterance.speaker} if utterance.speaker else {}),
     }
+
+
+def _speakers(transcript: Transcript) -> dict[str, dict[str, Any]]:
+    talk_s = transcript.talk_s()
+    return {
+        label: {"name": name, "talk": round(talk_s[label], 3)}
+        | ({"confidence": transcript.recognised[label]} if label in transcript.recognised else {})
+        for label, name in transcript.speakers.items()
+    }
+
+
+def _for_whisper(options: SubtitleOptions) -> dict[str, Any]:
+    return {name: value for name, value in asdict(options).items() if name != "speaker_labels"}
+
+
+def _voiced(transcript: Transcript, *, tags: bool) -> Transcript:
+    """With the speaker before each text and before its first word; whisper's writers show one of the two."""
+
+    def voiced(utterance: Utterance) -> Utterance:
+        name = transcript.speakers.get(utterance.speaker, "")
+        if not name or not utterance.text.strip():
+            return utterance
+        who = f"{_OPEN}v {name.translate(_GUARD)}{_CLOSE}" if tags else f"{name}: "
+        first = [replace(word, text=f" {who}{word.text.strip()}") for word in utterance.words[:1]]
+        return replace(utterance, text=f" {who}{utterance.text.strip()}", words=(*first, *utterance.words[1:]))
+
+    return _each(transcript, voiced)
 
 
 def _spelled(transcript: Transcript) -> Transcript:

@@ -23,6 +23,7 @@ def tidied(transcript: Transcript) -> Transcript:
         model=_one_line(PurePath(transcript.model).name),
         utterances=tuple(map(_tidied, transcript.utterances)),
         suppressed=tuple(map(_tidied, transcript.suppressed)),
+        speakers={label: _one_line(name) for label, name in transcript.speakers.items()},
     )
 
 
@@ -70,6 +71,14 @@ def spell_facts(transcript: Transcript) -> list[str]:
     """Date, length and recogniser of a meeting, as far as they are known."""
     recogniser = f"model {transcript.model} ({transcript.engine})" if transcript.model else ""
     return [*filter(None, (spell_date(transcript.began), spell_duration(transcript.duration_s), recogniser))]
+
+
+def spell_talk(transcript: Transcript) -> str:
+    """Who spoke how long, the longest first: "Anna 2 min 3 s (51%), Ben 1 min 58 s (49%)"; "" if nobody is known."""
+    talk_s = transcript.talk_s()
+    total_s = sum(talk_s.values()) or 1.0
+    longest = sorted(talk_s.items(), key=lambda item: -item[1])
+    return ", ".join(f"{transcript.speakers[who]} {spell_duration(s)} ({s / total_s:.0%})" for who, s in longest)
 
 
 def spell_left_out(transcript: Transcript) -> str:

@@ -1,0 +1,184 @@
+"""The speakers of one meeting: followed while it runs, decided once more over the whole of it at the end.
+
+`Voices` is all the state there is. It follows from the segments alone, so an interrupted meeting makes it again from
+its sound; nothing of it is written anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio.diarize.clusters import UNIT_S, Groups, agglomerate, centroids, gains, path
+from audio.diarize.turns import Turn, label_after, renamed, turns
+from audio.diarize.windows import LONG, Heard, Stretch, stretches
+from audio.speech import SAMPLE_RATE
+
+JOINS = 0.5  # evidence from which a stretch joins a voice online; two voices can still become one, one never two
+SURE = 1.0  # evidence for one voice from which two online speakers become one; more than for joining a stretch
+MINOR_S = 3.0  # a voice with less speech than this is noise or an overlap, where others have more
+ROUNDS = 3  # of path and centroids; the fourth changes nothing
+BLOCK = 1200  # stretches agglomerated at once, some 40 minutes; longer meetings are done in parts first
+
+
+@dataclass(frozen=True)
+class DiarizeOptions:
+    """How many speakers there may be, and what an ablation leaves out."""
+
+    least: int = 1
+    most: int | None = None
+    changes: bool = True  # look for changes of the voice inside a run of speech
+
+
+@dataclass(frozen=True)
+class Voices:
+    """What is known of a meeting's voices so far."""
+
+    heard: tuple[Heard, ...] = ()
+    turns: tuple[Turn, ...] = ()  # online, merges applied
+    labels: tuple[str, ...] = ()  # of the groups
+    groups: Groups = field(default_factory=lambda: Groups(np.zeros((0, 0)), np.zeros(0), ()))
+    taken: tuple[str, ...] = ()  # all labels ever given
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a segment adds: its turns, and speakers that turned out to be others (old label -> label)."""
+
+    voices: Voices
+    turns: tuple[Turn, ...]
+    merged: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Concluded:
+    """The whole meeting, decided at once."""
+
+    turns: tuple[Turn, ...]
+    centroids: dict[str, NDArray[Any]]  # label -> unit vector (d,)
+
+
+def follow(voices: Voices, heard: Heard, options: DiarizeOptions) -> Step:
+    """The next segment: its stretches join a voice or begin one, then its windows find their way through the voices."""
+    if not len(heard.starts):
+        return Step(voices, (), {})
+    found = stretches(heard, changes=options.changes)
+    long = [s for s in found if s.length >= LONG]
+    if not long and not voices.labels:
+        long = sorted(found, key=lambda s: -s.length)[:1]
+    for stretch in long:
+        voices = _joined(voices, stretch, options)
+    voices, merged = _merged(voices, options)
+    near = voices.groups.sums / np.linalg.norm(voices.groups.sums, axis=1, keepdims=True)
+    said = tuple(turns([heard], [voices.labels[k] for k in path([heard], near)]))
+    earlier = tuple(replace(t, speaker=merged.get(t.speaker, t.speaker)) for t in voices.turns)
+    return Step(replace(voices, heard=(*voices.heard, heard), turns=(*earlier, *said)), said, merged)
+
+
+def _joined(voices: Voices, stretch: Stretch, options: DiarizeOptions) -> Voices:
+    """With the stretch in the voice that gains most evidence by it, or as a voice of its own."""
+    new, groups = Groups.of([stretch]), voices.groups
+    if not voices.labels:
+        label = label_after(voices.taken)
+        return replace(voices, groups=new, labels=(label,), taken=(*voices.taken, label))
+    together = _stacked(groups, new)
+    gain = gains(together, one=len(voices.labels))[:-1]
+    best = int(gain.argmax())
+    if gain[best] <= JOINS and (options.most is None or len(voices.labels) < options.most):
+        label = label_after(voices.taken)
+        return replace(voices, groups=together, labels=(*voices.labels, label), taken=(*voices.taken, label))
+    return replace(voices, groups=_united(together, best, len(voices.labels)))
+
+
+def _merged(voices: Voices, options: DiarizeOptions) -> tuple[Voices, dict[str, str]]:
+    """Two speakers become one where the evidence says so; the label that came first stays."""
+    merged: dict[str, str] = {}
+    while len(voices.labels) > max(1, options.least):
+        gain = np.array([gains(voices.groups, one=i) for i in range(len(voices.labels))])
+        a, b = sorted(divmod(int(gain.argmax()), len(voices.labels)))
+        if gain[a, b] <= SURE:
+            break
+        old, kept = voices.labels[b], voices.labels[a]
+        merged = {label: kept if now == old else now for label, now in merged.items()} | {old: kept}
+        labels = tuple(label for label in voices.labels if label != old)
+        voices = replace(voices, groups=_united(voices.groups, a, b), labels=labels)
+    return voices, merged
+
+
+def _stacked(one: Groups, other: Groups) -> Groups:
+    sums, counts = np.vstack([one.sums, other.sums]), np.concatenate([one.counts, other.counts])
+    return Groups(sums, counts, (*one.sources, *other.sources))
+
+
+def _united(groups: Groups, a: int, b: int) -> Groups:
+    """With group `b` in group `a`."""
+    sums, counts, sources = groups.sums.copy(), groups.counts.copy(), list(groups.sources)
+    sums[a], counts[a], sources[a] = sums[a] + sums[b], counts[a] + counts[b], sources[a] | sources[b]
+    rest = [i for i in range(len(counts)) if i != b]
+    return Groups(sums[rest], counts[rest], tuple(sources[i] for i in rest))
+
+
+def conclude(voices: Voices, options: DiarizeOptions) -> Concluded:
+    """All that was heard, clustered at once; labels stay with the voices that mostly had them."""
+    found = [s for heard in voices.heard for s in stretches(heard, changes=options.changes)]
+    long = [s for s in found if s.length >= LONG] or found
+    if not long:
+        return Concluded((), {})
+    groups = Groups.of(long)
+    near = _main_voices(groups, _clustered(groups, options), options)
+    embeddings = np.concatenate([heard.embeddings for heard in voices.heard])
+    labels = path(voices.heard, near)
+    for _ in range(ROUNDS):
+        near = centroids(embeddings, labels, near)
+        labels = path(voices.heard, near)
+    named = renamed(turns(voices.heard, [f"#{k}" for k in labels]), voices.turns, voices.taken)
+    return Concluded(tuple(named), voiced(voices, named))
+
+
+def _clustered(groups: Groups, options: DiarizeOptions) -> list[list[int]]:
+    """Agglomerated; many stretches block by block and then the blocks' voices."""
+    blocks = [list(range(i, min(i + BLOCK, len(groups.counts)))) for i in range(0, len(groups.counts), BLOCK)]
+    if len(blocks) == 1:
+        return agglomerate(groups, least=options.least, most=options.most)
+    parts = [[block[i] for i in part] for block in blocks for part in agglomerate(_some(groups, block))]
+    summed = Groups(
+        np.array([groups.sums[part].sum(axis=0) for part in parts]),
+        np.array([groups.counts[part].sum() for part in parts]),
+        tuple(frozenset().union(*(groups.sources[i] for i in part)) for part in parts),
+    )
+    joint = agglomerate(summed, least=options.least, most=options.most)
+    return [[i for part in group for i in parts[part]] for group in joint]
+
+
+def _some(groups: Groups, chosen: list[int]) -> Groups:
+    return Groups(groups.sums[chosen], groups.counts[chosen], tuple(groups.sources[i] for i in chosen))
+
+
+def _main_voices(groups: Groups, clusters: list[list[int]], options: DiarizeOptions) -> NDArray[Any]:
+    """(k, d): the voices that speak long enough to be somebody."""
+    spoken = sorted(
+        ((groups.counts[c].sum() * UNIT_S, groups.sums[c].sum(axis=0)) for c in clusters), key=lambda v: -v[0]
+    )
+    enough = min(MINOR_S, spoken[0][0])
+    kept = [total for n, (talk_s, total) in enumerate(spoken) if talk_s >= enough or n < options.least]
+    return np.array([total / np.linalg.norm(total) for total in kept])
+
+
+def voiced(voices: Voices, decided: Sequence[Turn]) -> dict[str, NDArray[Any]]:
+    """Each speaker's voice: the mean of the windows that lie in the speaker's turns, as a unit vector."""
+    sums: dict[str, NDArray[Any]] = {}
+    by_source: dict[str, list[Turn]] = {}
+    for turn in decided:
+        by_source.setdefault(turn.source, []).append(turn)
+    for heard in voices.heard:
+        for start, stop, embedding in zip(heard.starts, heard.stops, heard.embeddings, strict=True):
+            for turn in by_source.get(heard.source, []):
+                slack_s = 0.1
+                if turn.start_s - slack_s <= start / SAMPLE_RATE and stop / SAMPLE_RATE <= turn.end_s + slack_s:
+                    sums[turn.speaker] = sums.get(turn.speaker, np.zeros(len(embedding))) + embedding
+                    break
+    return {speaker: total / np.linalg.norm(total) for speaker, total in sums.items()}
