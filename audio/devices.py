@@ -130,7 +130,6 @@ class DeviceInput:
         self._inbox: Inbox = inbox or queue.SimpleQueue()
         self._notify = notify
         self._zero_s: float | None = None  # where the line begins, by the monotonic clock
-        self._opened_s = 0.0
         self._stood_s = 0.0  # how long the line stood still
         self._paused_s: float | None = None
         self._resumed_s = -np.inf
@@ -150,11 +149,11 @@ class DeviceInput:
 
     def chunks(self) -> Iterator[AudioChunk]:
         """All sound until `stop`. Raises AudioError where a device cannot be opened at the beginning."""
-        self._opened_s = self._ticked_s = self._clock.monotonic()
-        self._wall_ahead_s = self._clock.wall() - self._opened_s
+        self._ticked_s = self._clock.monotonic()
+        self._wall_ahead_s = self._clock.wall() - self._ticked_s
         try:
             for source in self._sources:
-                source.link.start(self._opened_s)
+                source.link.start(self._ticked_s)
             while not self._over():
                 yield from self._turn()
             for source in self._sources:
