@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -45,19 +43,10 @@ def weights_of(meetings: Sequence[Annotated]) -> Weights:
     return Weights.of([tokens(u.text) for m in meetings for u in m.heard])
 
 
-def count(meetings: Sequence[Annotated], weights: Weights, *, cache: Path | None = None) -> list[_Counted]:
-    """Tokenise and count all readings; kept in `cache`, for it takes a minute."""
-    if cache and cache.exists():
-        with cache.open("rb") as file:
-            kept: list[_Counted] = pickle.load(file)
-        if [c.meeting.name for c in kept] == [m.name for m in meetings]:
-            return kept
+def count(meetings: Sequence[Annotated], weights: Weights) -> list[_Counted]:
+    """Tokenise and count all readings; a second for every two meetings."""
     vocabulary = sorted({w for m in meetings[:20] for u in m.heard for w in tokens(u.text)})
-    counted = [_count(m, weights, vocabulary) for m in meetings]
-    if cache:
-        with cache.open("wb") as file:
-            pickle.dump(counted, file)
-    return counted
+    return [_count(m, weights, vocabulary) for m in meetings]
 
 
 def _count(meeting: Annotated, weights: Weights, vocabulary: list[str]) -> _Counted:

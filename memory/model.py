@@ -294,7 +294,7 @@ class Heads(nn.Module):
         return scale * (own[..., :ROLES] * 3 + bent)
 
 
-class Mind(nn.Module):
+class MemoryTransformer(nn.Module):
     """All parts together; `recurrence.step` says how they meet."""
 
     def __init__(self, sizes: Sizes) -> None:

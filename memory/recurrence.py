@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from memory.model import Mind, Rows, Segment, Switches, delta_weights
+from memory.model import MemoryTransformer, Rows, Segment, Switches, delta_weights
 from memory.state import (
     CREATED,
     HITS,
@@ -48,7 +48,7 @@ class Output:
     gate: Tensor  # (B, M) how much the memory tokens let in
 
 
-def empty(model: Mind, streams: int = 1, *, archive: int | None = None) -> MemoryState:
+def empty(model: MemoryTransformer, streams: int = 1, *, archive: int | None = None) -> MemoryState:
     """A memory that has heard nothing; the memory tokens start where training put them."""
     z = model.sizes
     rows = z.archive if archive is None else archive
@@ -69,7 +69,7 @@ def empty(model: Mind, streams: int = 1, *, archive: int | None = None) -> Memor
     )
 
 
-def step(model: Mind, state: MemoryState, segment: Segment, *, switches: Switches = ALL_ON) -> tuple[MemoryState, Output]:
+def step(model: MemoryTransformer, state: MemoryState, segment: Segment, *, switches: Switches = ALL_ON) -> tuple[MemoryState, Output]:
     """Read one segment. The state that goes in stays as it is; which banks are read, `switches` says."""
     x = model.encoder(segment)  # (B, S, d)
     size = x.shape[1]
@@ -101,7 +101,7 @@ def step(model: Mind, state: MemoryState, segment: Segment, *, switches: Switche
 
 
 def run(
-    model: Mind, state: MemoryState, segments: Iterable[Segment], *, switches: Switches = ALL_ON, truncate: int = 0
+    model: MemoryTransformer, state: MemoryState, segments: Iterable[Segment], *, switches: Switches = ALL_ON, truncate: int = 0
 ) -> Iterator[tuple[MemoryState, Output]]:
     """Segment after segment; every `truncate` segments (0: never) the way back for gradients ends."""
     for number, segment in enumerate(segments, 1):
@@ -111,7 +111,7 @@ def run(
         yield state, output
 
 
-def _rows(model: Mind, state: MemoryState, segment: Segment, switches: Switches) -> Rows:
+def _rows(model: MemoryTransformer, state: MemoryState, segment: Segment, switches: Switches) -> Rows:
     streams, size = segment.start_s.shape
     slots, full = model.slots.readable(state.slot_key, state.slot_value, state.slot_clock[..., HITS])
     tokens_on = torch.full((streams, state.tokens.shape[1]), switches.tokens)
@@ -169,7 +169,7 @@ def _archived(state: MemoryState, rows: Tensor, live: Tensor) -> MemoryState:
     )
 
 
-def _write_speakers(model: Mind, state: MemoryState, x: Tensor, told: Tensor, segment: Segment) -> MemoryState:
+def _write_speakers(model: MemoryTransformer, state: MemoryState, x: Tensor, told: Tensor, segment: Segment) -> MemoryState:
     """Every utterance goes to its speaker's slot by the delta rule."""
     live = segment.valid[:, : x.shape[1]] & segment.known
     place = F.one_hot(segment.speaker, SPEAKERS).float() * live.unsqueeze(-1)  # (B, S, SPEAKERS)
@@ -192,7 +192,7 @@ def _write_speakers(model: Mind, state: MemoryState, x: Tensor, told: Tensor, se
     )
 
 
-def _write_items(model: Mind, state: MemoryState, h: Tensor, live: Tensor) -> tuple[MemoryState, Tensor]:
+def _write_items(model: MemoryTransformer, state: MemoryState, h: Tensor, live: Tensor) -> tuple[MemoryState, Tensor]:
     """The few utterances that the gate lets through each go to the item slot of their key, or to a free one."""
     slots, streams = model.slots, torch.arange(len(h))
     strength = torch.sigmoid(slots.write(h)).squeeze(-1) * live  # (B, S)

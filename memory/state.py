@@ -44,20 +44,23 @@ class Eviction:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What the tensors cannot say: who, which utterances, which topics. No words, no names."""
+    """What the tensors cannot say: who, which utterances, which topics. Words only of what is not in the banks yet."""
 
     speakers: tuple[str, ...] = ()  # label of each speaker slot
+    roles: tuple[tuple[float, ...], ...] = ()  # role log-probabilities of each, as they stood when last heard
     provenance: tuple[tuple[str, ...], ...] = ((),) * SLOTS  # utterance ids of each slot
     archive: tuple[str, ...] = ()  # utterance id of each archive row that is in use
     pending: tuple[Heard, ...] = ()  # heard, but not yet in the banks
-    marked: int = 0  # of the pending, those whose marks were given
-    context: tuple[Heard, ...] = ()  # the last utterances in the banks: the words before
-    topic: int = -1  # slot number of the topic that is open
-    topics: int = 0  # opened so far
+    context: tuple[Heard, ...] = ()  # the last of the same meeting that are in the banks: the words before
+    topics: tuple[int, ...] = ()  # number of the topic of each pending utterance that was marked
+    topic: int = -1  # number of the topic that is open, by first appearance; -1 before the first utterance
+    opened: int = 0  # topics so far
+    topic_of: tuple[int, ...] = (-1,) * TOPICS  # number of the topic in each topic slot
+    heard: int = 0  # utterances of the open meeting, the pending ones included
     since_turn: int = 0  # utterances since the topic changed
     evictions: tuple[Eviction, ...] = ()  # the latest
     evicted: int = 0  # of all, also those no longer listed
-    meetings: int = 1  # carried through
+    meetings: int = 0  # finished
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from memory.probes import GROUPS
 from memory.state import SPEAKERS
 from memory.words import Ints
 
-SERIES_SHARE = 0.25  # of the runs that go on into the team's next meeting without forgetting
 READING_SHARES = (0.5, 0.25, 0.25)  # how often each of READINGS is taken
 SWAPPED_SHARE = 0.3  # of the meetings in which some utterances are given to a wrong speaker
 SWAPPED = 0.1  # of the utterances in these
@@ -30,7 +29,6 @@ class Sheet:
 
     packed: Packed
     labels: dict[str, Ints]
-    begins: bool  # the memory is empty before it
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Batch:
 
 def epoch(ready: Sequence[Readable], rng: np.random.Generator, *, streams: int, size: int) -> Iterator[Batch]:
     """Every meeting once, in an order and a disguise that `rng` draws."""
-    queue = [sheet for run in _runs(ready, rng) for sheet in run][::-1]
+    queue = [_sheet(ready[i], rng) for i in rng.permutation(len(ready))]
     rows: list[tuple[Sheet, int] | None] = [None] * streams
     while True:
         begins = np.zeros(streams, bool)
@@ -52,26 +50,17 @@ def epoch(ready: Sequence[Readable], rng: np.random.Generator, *, streams: int, 
             if row is None and queue:
                 sheet = queue.pop()
                 rows[i] = (sheet, int(rng.integers(size)) if rng.random() < 0.5 else 0)
-                begins[i] = sheet.begins
+                begins[i] = True
         if not any(rows):
             return
-        yield _batch(rows, begins, size)
+        yield Batch(*_batch(rows, size), torch.from_numpy(begins))
         for i, row in enumerate(rows):
             if row is not None:
                 sheet, first = row
                 rows[i] = (sheet, first + size) if first + size < len(sheet.packed) else None
 
 
-def _runs(ready: Sequence[Readable], rng: np.random.Generator) -> Iterator[list[Sheet]]:
-    """Single meetings; where a series is read as one its meetings are kept whole, one after another.
-
-    A stream takes the next meeting from the queue, so that two streams may share a series: each begins empty then.
-    """
-    for i in rng.permutation(len(ready)):
-        yield [_sheet(ready[i], rng, begins=bool(rng.random() >= SERIES_SHARE))]
-
-
-def _sheet(ready: Readable, rng: np.random.Generator, *, begins: bool) -> Sheet:
+def _sheet(ready: Readable, rng: np.random.Generator) -> Sheet:
     said = ready.readings[int(rng.choice(len(READINGS), p=READING_SHARES))]
     order = rng.permutation(SPEAKERS)
     speaker, swapped = said.speaker.copy(), np.zeros(len(said), np.int64)
@@ -82,10 +71,10 @@ def _sheet(ready: Readable, rng: np.random.Generator, *, begins: bool) -> Sheet:
         speaker = np.where(swapped == 1, others, speaker)
     labels = {**ready.labels, "swapped": swapped, "topic": ready.meeting.topic}
     labels["role"] = np.where(swapped == 1, MISSING, labels["role"])
-    return Sheet(replace(said, speaker=order[speaker]), labels, begins)
+    return Sheet(replace(said, speaker=order[speaker]), labels)
 
 
-def _batch(rows: Sequence[tuple[Sheet, int] | None], begins: np.ndarray, size: int) -> Batch:
+def _batch(rows: Sequence[tuple[Sheet, int] | None], size: int) -> tuple[Segment, dict[str, Tensor]]:
     labels = {task: np.full((len(rows), size), MISSING) for task in TASKS}
     for i, row in enumerate(rows):
         if row is not None:
@@ -94,4 +83,4 @@ def _batch(rows: Sequence[tuple[Sheet, int] | None], begins: np.ndarray, size: i
                 part = sheet.labels[task][first : first + size]
                 labels[task][i, : len(part)] = part
     pieces = [None if row is None else (row[0].packed, row[1]) for row in rows]
-    return Batch(segment(pieces, size), {t: torch.from_numpy(v) for t, v in labels.items()}, torch.from_numpy(begins))
+    return segment(pieces, size), {t: torch.from_numpy(v) for t, v in labels.items()}

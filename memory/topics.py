@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from memory.model import Mind
-from memory.state import CREATED, HITS, PINNED, READ, TOPIC_SLOTS, TOPICS, WRITTEN, MemoryState
+from memory.model import MemoryTransformer
+from memory.state import CREATED, HITS, NEVER, PINNED, READ, TOPIC_SLOTS, TOPICS, WRITTEN, MemoryState
 
 
 def write(state: MemoryState, told: Tensor, topic: Tensor) -> MemoryState:
@@ -17,7 +17,7 @@ def write(state: MemoryState, told: Tensor, topic: Tensor) -> MemoryState:
 
     told (B, S, v), topic (B, S) number of the slot, negative where none. `state.position` is that before the segment.
     """
-    place = F.one_hot(topic.clamp(0, TOPICS - 1), TOPICS).float() * (topic >= 0).unsqueeze(-1)
+    place = F.one_hot(topic.clamp(0, TOPICS - 1), TOPICS).float() * ((topic >= 0) & (topic < TOPICS)).unsqueeze(-1)
     clock, value = state.slot_clock[:, TOPIC_SLOTS], state.slot_value[:, TOPIC_SLOTS]
     hits = clock[..., HITS]
     total = hits + place.sum(1)
@@ -35,7 +35,15 @@ def write(state: MemoryState, told: Tensor, topic: Tensor) -> MemoryState:
     )
 
 
-def point(model: Mind, state: MemoryState, h: Tensor, told: Tensor, topic: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
+def closed(state: MemoryState) -> MemoryState:
+    """Without topics: a meeting's topics are its own."""
+    start, stop = TOPIC_SLOTS.start, TOPIC_SLOTS.stop
+    value, clock = state.slot_value.clone(), state.slot_clock.clone()
+    value[:, start:stop], clock[:, start:stop] = 0.0, torch.tensor([NEVER, NEVER, NEVER, 0.0, 0.0])
+    return replace(state, slot_value=value, slot_clock=clock)
+
+
+def point(model: MemoryTransformer, state: MemoryState, h: Tensor, told: Tensor, topic: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
     """Which topic begins at some utterances, from what was there before each.
 
     h (B, S, d), told (B, S, v), topic (B, S) slots so far, where (n, 2) rows of (stream, utterance of the segment) ->
@@ -43,7 +51,7 @@ def point(model: Mind, state: MemoryState, h: Tensor, told: Tensor, topic: Tenso
     """
     stream, column = where[:, 0], where[:, 1]
     earlier = torch.arange(h.shape[1]).view(1, -1) < column.view(-1, 1)  # (n, S)
-    place = F.one_hot(topic.clamp(0, TOPICS - 1), TOPICS).float() * (topic >= 0).unsqueeze(-1)
+    place = F.one_hot(topic.clamp(0, TOPICS - 1), TOPICS).float() * ((topic >= 0) & (topic < TOPICS)).unsqueeze(-1)
     place = place[stream] * earlier.unsqueeze(-1)  # (n, S, TOPICS)
     clock, value = state.slot_clock[stream][:, TOPIC_SLOTS], state.slot_value[stream][:, TOPIC_SLOTS]
     total = clock[..., HITS] + place.sum(1)

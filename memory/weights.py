@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from memory.corpora import MindError
-from memory.model import Mind, Sizes
+from memory.model import MemoryTransformer, Sizes
 from memory.probes import Probes
 from memory.words import Weights
 
@@ -34,7 +34,7 @@ class Calibration:
 class Shipped:
     """All that reading utterances takes."""
 
-    model: Mind
+    model: MemoryTransformer
     probes: Probes
     calibrations: dict[str, Calibration] = field(default_factory=dict)
 
@@ -64,7 +64,7 @@ def load(path: Path = SHIPPED) -> Shipped:
             tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise MindError(f"the memory's weights {path} cannot be read ({error}); install rapporteur again") from error
-    model = Mind(Sizes(**json.loads(header["sizes"])))
+    model = MemoryTransformer(Sizes(**json.loads(header["sizes"])))
     prefix = "model."
     model.load_state_dict({n.removeprefix(prefix): torch.from_numpy(t) for n, t in tensors.items() if n.startswith(prefix)})
     probes = Probes(

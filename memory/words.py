@@ -75,20 +75,21 @@ def stack(rows: Sequence[tuple[list[int], list[float]]]) -> Sparse:
     return Sparse(np.array(flat, np.int64), np.array(weights, np.float32), offsets)
 
 
-def _bucket(word: str, size: int) -> int:
+def bucket(word: str, size: int) -> int:
+    """A word as a number below `size`, the same everywhere."""
     return crc32(word.encode()) % size
 
 
 def word_buckets(words: Sequence[str]) -> list[int]:
     """Feature of each word for the learned embedding."""
-    return [_bucket(word, WORD_BUCKETS) for word in words]
+    return [bucket(word, WORD_BUCKETS) for word in words]
 
 
 def own_buckets(words: Sequence[str]) -> list[int]:
     """Words and pairs of neighbours, begin and end included."""
     framed = ["<", *words, ">"]
     pairs = [f"{a} {b}" for a, b in zip(framed, framed[1:], strict=False)]
-    return [_bucket(gram, OWN_BUCKETS) for gram in (*words, *pairs)]
+    return [bucket(gram, OWN_BUCKETS) for gram in (*words, *pairs)]
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Weights:
         own, near = np.zeros(OWN_BUCKETS, np.int64), np.zeros(NEAR_BUCKETS, np.int64)
         for words in texts:
             own[list(set(own_buckets(words)))] += 1
-            near[list({_bucket(word, NEAR_BUCKETS) for word in words})] += 1
+            near[list({bucket(word, NEAR_BUCKETS) for word in words})] += 1
         return Weights(_idf(own, len(texts), rare), _idf(near, len(texts), 2 * rare))
 
 
@@ -115,8 +116,8 @@ def _idf(counts: Ints, total: int, rare: int) -> Floats:
 def features(window: Sequence[Sequence[str]], at: int, clock: Floats, weights: Weights) -> tuple[list[int], list[float]]:
     """Sparse features of utterance `at` of a few tokenised neighbours; `clock` is its row of `times`."""
     ids, values = _block(own_buckets(window[at]), weights.own, 0, 1.0)
-    before = [_bucket(w, NEAR_BUCKETS) for words in window[max(0, at - LOOKBACK) : at] for w in words]
-    after = [_bucket(w, NEAR_BUCKETS) for words in window[at + 1 : at + 1 + LOOKAHEAD] for w in words]
+    before = [bucket(w, NEAR_BUCKETS) for words in window[max(0, at - LOOKBACK) : at] for w in words]
+    after = [bucket(w, NEAR_BUCKETS) for words in window[at + 1 : at + 1 + LOOKAHEAD] for w in words]
     for start, bag in ((OWN_BUCKETS, before), (OWN_BUCKETS + NEAR_BUCKETS, after)):
         more, theirs = _block(bag, weights.near, start, _NEAR_WEIGHT)
         ids += more

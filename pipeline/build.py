@@ -23,6 +23,9 @@ from audio.segmenter import FILE, SENTENCES, segment
 from audio.sources import expand, file_source
 from audio.speech import SAMPLE_RATE, AudioError, SpeechSegment
 from audio.vad import DETECTORS, WebrtcVad
+from memory.mind import Mind
+from memory.model import Switches
+from memory.weights import SHIPPED
 from pipeline.config import settings_fingerprint
 from pipeline.events import Event, Opened, PipelineError
 from pipeline.export import ExportOptions
@@ -30,7 +33,8 @@ from pipeline.export.page import PageOptions
 from pipeline.export.subtitles import SubtitleOptions
 from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
-from pipeline.meeting import Parts, keep, meet
+from pipeline.meeting import Parts, Stage, keep, meet
+from pipeline.mind import remember
 from pipeline.settings import Settings
 
 VERSION = metadata.version("rapporteur")
@@ -88,7 +92,17 @@ class Run:
             past = list(read(journal.path))
             yield from past
             chunks = file_source(recording, channels=self._settings.audio.channels)
-            yield from keep(meet(chunks, self._parts, journal.resume_point, past), journal)
+            parts = replace(self._parts, stages=self._stages(journal.path.parent))
+            yield from keep(meet(chunks, parts, journal.resume_point, past), journal)
+
+    def _stages(self, folder: Path) -> tuple[Stage, ...]:
+        """What listens to the words of the meeting in this folder."""
+        return (remember(lambda: self._mind, folder),) if self._settings.memory.enabled else ()
+
+    @cached_property
+    def _mind(self) -> Mind:
+        """The memory's model, shared by all meetings of this run."""
+        return load_mind(self._settings)
 
     def _opened(self, recording: Path, began: datetime | None) -> Opened:
         moment = began or datetime.fromtimestamp(recording.stat().st_mtime).astimezone()
@@ -179,6 +193,14 @@ def load_engine(chosen: Chosen, threads: int) -> Transcriber:
     if chosen.model.kind == "pt":
         folder = ct2_folder(folder, cache=models.cache_folder().parent / "rapporteur", quantization=chosen.compute_type)
     return FasterWhisper(folder, device=chosen.device, compute_type=chosen.compute_type, threads=threads)
+
+
+def load_mind(settings: Settings) -> Mind:
+    """The memory with the banks that the settings name. Raises MindError where its weights cannot be read."""
+    wanted = settings.memory
+    switches = Switches(**{bank: bank in wanted.banks for bank in ("cache", "tokens", "slots", "archive")})
+    path = Path(wanted.weights).expanduser() if wanted.weights else SHIPPED
+    return Mind.load(path, switches=switches, segment=wanted.segment)
 
 
 def recordings(named: Sequence[str], library: Library) -> list[Path]:

@@ -80,6 +80,16 @@ class VadSettings:
 
 
 @dataclass(frozen=True)
+class MemorySettings:
+    """What is remembered of a meeting while it runs."""
+
+    enabled: bool
+    banks: tuple[Literal["cache", "tokens", "slots", "archive"], ...]
+    segment: Annotated[int, Range(4, 256)]
+    weights: str
+
+
+@dataclass(frozen=True)
 class LibrarySettings:
     """Where meetings are kept."""
 
@@ -105,5 +115,6 @@ class Settings:
     recognition: RecognitionSettings
     audio: AudioSettings
     vad: VadSettings
+    memory: MemorySettings
     library: LibrarySettings
     export: ExportSettings

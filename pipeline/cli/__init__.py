@@ -9,7 +9,7 @@ from contextlib import suppress
 import click
 
 from pipeline import build
-from pipeline.cli import machine, meetings, transcribe
+from pipeline.cli import machine, meetings, memory, transcribe
 from pipeline.cli.errors import EXIT_CODES
 from pipeline.config import DEFAULTS, effective
 
@@ -27,6 +27,7 @@ COMMANDS: tuple[click.Command, ...] = (
     meetings.search,
     meetings.export,
     meetings.reindex,
+    memory.memory,
     machine.show_config,
     machine.examine,
     machine.models_group,
