@@ -16,13 +16,18 @@ _SMOOTH = 5
 
 
 def text_tiling(texts: Sequence[str]) -> Ints:
-    """Where topics begin (Hearst 1997): deep valleys of likeness between the words before and after; sees the future."""
+    """Where topics begin (Hearst 1997): valleys of likeness between the words before and after; sees the future."""
     bags = [Counter(word for word in tokens(text) if len(word) > 3) for text in texts]
     held = Counter(word for bag in bags for word in bag)
     rare = {word: log(len(bags) / n) for word, n in held.items()}
     likeness = np.array([_cosine(bags[max(0, i - BLOCK) : i], bags[i : i + BLOCK], rare) for i in range(1, len(bags))])
     likeness = np.convolve(likeness, np.ones(_SMOOTH) / _SMOOTH, "same")
-    depth = np.array([likeness[: i + 1][-2 * BLOCK :].max() + likeness[i:][: 2 * BLOCK].max() - 2 * v for i, v in enumerate(likeness)])
+    depth = np.array(
+        [
+            likeness[: i + 1][-2 * BLOCK :].max() + likeness[i:][: 2 * BLOCK].max() - 2 * v
+            for i, v in enumerate(likeness)
+        ]
+    )
     cutoff = depth.mean() + depth.std() / 2
     found: list[int] = []
     for i in np.argsort(-depth):
@@ -49,4 +54,4 @@ def summed_roles(probes: Floats, speaker: Ints, *, prior: Floats, last: int = 0)
         if last:
             sums[last:] = sums[last:] - sums[:-last].copy()
         out[places] = sums
-    return out
+    return np.asarray(out, np.float32)

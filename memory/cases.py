@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memory.baselines import summed_roles, text_tiling
 from memory.corpora import MISSING, ROLES, Annotated
@@ -49,7 +51,12 @@ class Case:
 
 
 def read(
-    shipped: Shipped, meetings: Sequence[Annotated], *, bare: bool = False, group: str = "", tampered: Tampered | None = None
+    shipped: Shipped,
+    meetings: Sequence[Annotated],
+    *,
+    bare: bool = False,
+    group: str = "",
+    tampered: Tampered | None = None,
 ) -> list[Case]:
     """Cases of these meetings; `bare` takes the punctuation away before."""
     texts = [[stripped(tokens(u.text)) if bare else tokens(u.text) for u in m.heard] for m in meetings]
@@ -85,7 +92,7 @@ Scored = list[tuple[Floats, Ints, str]]  # scores, labels, group of every meetin
 
 
 def flagged(cases: Sequence[Case], task: str, share: float, *, windowed: bool = False) -> Scored:
-    """Scores and labels of a yes-no task; single utterances only in meetings that have a positive, as the field does."""
+    """Scores and labels of a yes-no task; single utterances only where a meeting has a positive, as usual."""
     out: Scored = []
     for case in cases:
         wanted = getattr(case.meeting, task)
@@ -171,12 +178,15 @@ def _boundary(case: Case, task: str, found: Ints) -> list[float]:
     return [*boundary_counts(found, wanted).tolist(), *pk_and_window_diff(found, wanted, size)]
 
 
-def _boundary_scores(rows: Floats) -> dict[str, Score]:
-    means = {name: Score(float(rows[:, k].mean()), *interval(np.c_[rows[:, k], np.ones(len(rows))], _mean)) for name, k in (("Pk", 3), ("WD", 4))}
+def _boundary_scores(rows: NDArray[Any]) -> dict[str, Score]:
+    means = {
+        name: Score(float(rows[:, k].mean()), *interval(np.c_[rows[:, k], np.ones(len(rows))], _mean))
+        for name, k in (("Pk", 3), ("WD", 4))
+    }
     return {**means, "F1": Score(f1(rows[:, :3].sum(0)), *interval(rows[:, :3], f1))}
 
 
-def _mean(sums: Floats) -> float:
+def _mean(sums: NDArray[Any]) -> float:
     return float(sums[0] / max(sums[1], 1e-9))
 
 
@@ -187,8 +197,11 @@ def _share(counts: Sequence[Sequence[float]]) -> Score:
 
 def role_logits(case: Case, share: float) -> Floats:
     """(n, 4) of each utterance's speaker as known then: the memory's, the sum of log-odds, or both."""
+
     def log(z: Floats) -> Floats:
-        return np.asarray(z - np.log(np.exp(z - z.max(1, keepdims=True)).sum(1, keepdims=True)) - z.max(1, keepdims=True), np.float32)
+        return np.asarray(
+            z - np.log(np.exp(z - z.max(1, keepdims=True)).sum(1, keepdims=True)) - z.max(1, keepdims=True), np.float32
+        )
 
     summed = log(summed_roles(case.packed.probes, case.packed.speaker, prior=case.prior))
     return np.asarray(share * log(case.reading.logits["role"]) + (1 - share) * summed, np.float32)
@@ -201,7 +214,11 @@ def roles(cases: Sequence[Case], share: float, *, assign: bool = False, last: in
         known = case.meeting.role != MISSING
         if not known.any():
             continue
-        logits = summed_roles(case.packed.probes, case.packed.speaker, prior=case.prior, last=last) if last >= 0 else role_logits(case, share)
+        logits = (
+            summed_roles(case.packed.probes, case.packed.speaker, prior=case.prior, last=last)
+            if last >= 0
+            else role_logits(case, share)
+        )
         said = one_each(logits, case.packed.speaker) if assign else logits.argmax(1)
         counts.append([(said == case.meeting.role)[known].sum(), known.sum()])
     return _share(counts)
@@ -244,7 +261,16 @@ def returns(cases: Sequence[Case], *, bias: float | None = None) -> dict[str, Sc
         if len(true):
             shifted = z - np.eye(1, z.shape[1], dtype=np.float32) * (bias or 0.0)
             said, back = shifted.argmax(1), true != MISSING
-            rows.append([((said > 0) == back).sum(), len(true), ((said > 0) & back).sum(), back.sum(), ((said == true + 1) & back).sum(), (~back).sum()])
+            rows.append(
+                [
+                    ((said > 0) == back).sum(),
+                    len(true),
+                    ((said > 0) & back).sum(),
+                    back.sum(),
+                    ((said == true + 1) & back).sum(),
+                    (~back).sum(),
+                ]
+            )
     table = np.array(rows, np.float64)
-    pick = lambda a, b: _share(table[:, [a, b]].tolist())
-    return {"accuracy": pick(0, 1), "always new": pick(5, 1), "return recall": pick(2, 3), "right topic": pick(4, 3)}
+    columns = {"accuracy": (0, 1), "always new": (5, 1), "return recall": (2, 3), "right topic": (4, 3)}
+    return {name: _share(table[:, list(pair)].tolist()) for name, pair in columns.items()}

@@ -86,7 +86,9 @@ def read(file: Path) -> Annotated:
     try:
         return _annotated(json.loads(file.read_text("utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MindError(f"{file} is no annotated meeting ({type(error).__name__}: {error}); convert it again") from error
+        raise MindError(
+            f"{file} is no annotated meeting ({type(error).__name__}: {error}); convert it again"
+        ) from error
 
 
 def by_series(meetings: Iterable[Annotated]) -> dict[str, list[Annotated]]:
@@ -109,14 +111,18 @@ def _annotated(record: dict[str, Any]) -> Annotated:
     utterances = record["utterances"]
     place = {u["id"]: i for i, u in enumerate(utterances)}
     summary = record["summary"] or {}
-    evidence = {kind: _evidence(summary.get(kind, []), place) for kind in ("abstract", "actions", "decisions", "problems")}
+    evidence = {
+        kind: _evidence(summary.get(kind, []), place) for kind in ("abstract", "actions", "decisions", "problems")
+    }
     linked = any(evidence.values())
     size = len(utterances)
     roles = {letter: _index(ROLES, person["role"]) for letter, person in record["speakers"].items()}
     topic, opens = _topics(record["topics"], place, size)
     return Annotated(
         name=record["meeting"],
-        heard=tuple(Heard(f"u{i + 1}", u["text"], u["speaker"], u["start"], u["end"]) for i, u in enumerate(utterances)),
+        heard=tuple(
+            Heard(f"u{i + 1}", u["text"], u["speaker"], u["start"], u["end"]) for i, u in enumerate(utterances)
+        ),
         act=np.array([_index(ACTS, u["act"]) for u in utterances]),
         action=_flags(evidence["actions"], size, linked),
         decision=_flags(evidence["decisions"], size, linked),

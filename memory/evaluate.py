@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -31,14 +31,28 @@ def main_table(read: Sequence[Case], bare: Sequence[Case]) -> str:
     """All tasks: trivial, LR, model, both."""
     rows = [*_flag_rows(read), *_boundary_rows(read)]
     for name, some in (("dialogue acts, accuracy", read), ("dialogue acts, no punctuation", bare)):
-        rows.append((name, str(cases.majority(some, "act")), *_each(lambda s, c=some: cases.accuracy(c, "act", s))))
+        rows.append((name, str(cases.majority(some, "act")), *_each(partial(cases.accuracy, some, "act"))))
     for name, assign in (("role, mean over utterances", False), ("role, one per person", True)):
         trivial = str(cases.majority(read, "role"))
-        rows.append((name, trivial, *_each(lambda s, a=assign: cases.roles(read, s, assign=a))))
-    rows.append(("owner of an action item", f"{cases.owners(read, 0, by='speaker')} (the speaker)", *_each(lambda s: cases.owners(read, s))))
+        rows.append((name, trivial, *_each(partial(cases.roles, read, assign=assign))))
+    rows.append(
+        (
+            "owner of an action item",
+            f"{cases.owners(read, 0, by='speaker')} (the speaker)",
+            *_each(partial(cases.owners, read)),
+        )
+    )
     back = cases.returns(read)
     rows.append(("topic switch: new or return", str(back["always new"]), "-", str(back["accuracy"]), "-"))
-    rows.append(("topic returns found", "0", "-", f"{back['return recall'].value:.3f}, the right one {back['right topic'].value:.3f}", "-"))
+    rows.append(
+        (
+            "topic returns found",
+            "0",
+            "-",
+            f"{back['return recall'].value:.3f}, the right one {back['right topic'].value:.3f}",
+            "-",
+        )
+    )
     return table("Tasks", ("task", "trivial", "LR", "model", "LR + model"), rows)
 
 
@@ -47,20 +61,30 @@ def _each(score: Callable[[float], Score]) -> Row:
 
 
 def _flag_rows(read: Sequence[Case]) -> Iterable[Row]:
-    for task, windowed in (("action", False), ("action", True), ("decision", False), ("decision", True), ("problem", False), ("salient", False)):
+    for task, windowed in (
+        ("action", False),
+        ("action", True),
+        ("decision", False),
+        ("decision", True),
+        ("problem", False),
+        ("salient", False),
+    ):
         scored = {s: cases.flagged(read, task, s, windowed=windowed) for s in SHARES.values()}
         trivial = str(cases.trivial_flag(scored[0.0]))
         name = f"{task}, {'60-s windows' if windowed else 'utterances'}, F1"
-        yield name, trivial, *_each(lambda s, f=scored: cases.flag_score(f[s]))
+        yield name, trivial, *_each({s: cases.flag_score(f) for s, f in scored.items()}.__getitem__)
 
 
 def _boundary_rows(read: Sequence[Case]) -> Iterable[Row]:
     for task, level in (("opens", "top level"), ("turns", "all levels")):
-        plain = {n: cases.plain_boundaries(read, task, f) for n, f in (("none", cases.no_boundaries), ("TextTiling", cases.tiling))}
+        plain = {
+            n: cases.plain_boundaries(read, task, f)
+            for n, f in (("none", cases.no_boundaries), ("TextTiling", cases.tiling))
+        }
         found = {s: cases.boundaries(read, task, s) for s in SHARES.values()}
         for metric in ("Pk", "WD", "F1"):
             trivial = ", ".join(f"{n} {scores[metric].value:.3f}" for n, scores in plain.items())
-            yield f"topics, {level}: {metric}", trivial, *_each(lambda s, m=metric, f=found: f[s][m])
+            yield f"topics, {level}: {metric}", trivial, *_each({s: f[metric] for s, f in found.items()}.__getitem__)
 
 
 def main() -> None:
@@ -86,7 +110,9 @@ def main() -> None:
     shipped = load_weights(given.weights)
     read, bare = cases.read(shipped, meetings), cases.read(shipped, meetings, bare=True)
     print(main_table(read, bare), flush=True)
-    for title, head, rows in proof.tables(shipped, read, without=load_weights(given.without) if given.without else None):
+    for title, head, rows in proof.tables(
+        shipped, read, without=load_weights(given.without) if given.without else None
+    ):
         print(table(title, head, rows), flush=True)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import permutations
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memory.words import Floats, Ints
 
@@ -18,7 +20,7 @@ def sigmoid(logits: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))), np.float32)
 
 
-def f1(counts: Floats) -> float:
+def f1(counts: NDArray[Any]) -> float:
     """F1 of (true positive, false positive, false negative), the last axis."""
     tp, fp, fn = (float(c) for c in counts)
     return 2 * tp / max(2 * tp + fp + fn, 1e-9)
@@ -45,7 +47,9 @@ def average_precision(scores: Floats, wanted: Ints) -> float:
 def confusion(scores: Floats, wanted: Ints, threshold: float) -> Floats:
     """(true positive, false positive, false negative)."""
     said = scores >= threshold
-    return np.array([(said & (wanted == 1)).sum(), (said & (wanted == 0)).sum(), (~said & (wanted == 1)).sum()], np.float32)
+    return np.array(
+        [(said & (wanted == 1)).sum(), (said & (wanted == 0)).sum(), (~said & (wanted == 1)).sum()], np.float32
+    )
 
 
 def windows(scores: Floats, wanted: Ints, start_s: Floats) -> tuple[Floats, Ints]:
@@ -100,12 +104,15 @@ def one_each(roles: Floats, speaker: Ints) -> Ints:
         if int(who) not in people:
             out[i] = int(row.argmax())
             continue
-        best = max(permutations(range(roles.shape[1]), len(people)), key=lambda p: sum(latest[s][r] for s, r in zip(people, p, strict=True)))
+        best = max(
+            permutations(range(roles.shape[1]), len(people)),
+            key=lambda p: sum(latest[s][r] for s, r in zip(people, p, strict=True)),
+        )
         out[i] = best[people.index(int(who))]
     return out
 
 
-def interval(per_meeting: Floats, score: Callable[[Floats], float], *, draws: int = 2000) -> tuple[float, float]:
+def interval(per_meeting: NDArray[Any], score: Callable[[Any], float], *, draws: int = 2000) -> tuple[float, float]:
     """95 % of the bootstrap over meetings; per_meeting (m, c) counts whose sum `score` takes."""
     rng = np.random.default_rng(0)
     picks = rng.integers(len(per_meeting), size=(draws, len(per_meeting)))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from memory.weights import SHIPPED, Calibration, Shipped
 from memory.weights import load as load_weights
 from memory.words import LOOKAHEAD, LOOKBACK, Floats, Weights
 
+Boundary = Literal["", "new", "return"]
 _READ = 3  # archive rows that a mark names
 _READ_FROM = 0.15  # share of the archive's attention from which a row is named
 _SURE_ROLE = 0.5  # probability from which a role is said
@@ -87,7 +89,9 @@ class Mind:
     @torch.no_grad()
     def hear(self, state: MemoryState, heard: Heard) -> Heed:
         """One more utterance. The marks that come are those of the one LOOKAHEAD before it."""
-        state = replace(state, ledger=replace(state.ledger, pending=(*state.ledger.pending, heard), heard=state.ledger.heard + 1))
+        state = replace(
+            state, ledger=replace(state.ledger, pending=(*state.ledger.pending, heard), heard=state.ledger.heard + 1)
+        )
         ready = len(state.ledger.pending) - LOOKAHEAD
         return self._advance(state, ready) if ready > 0 else Heed(state, (), None)
 
@@ -154,9 +158,11 @@ class Mind:
         )
         return mark, ledger
 
-    def _topic(self, state: MemoryState, ledger: Ledger, output: Output, at: int, opens: float) -> tuple[Ledger, str]:
+    def _topic(
+        self, state: MemoryState, ledger: Ledger, output: Output, at: int, opens: float
+    ) -> tuple[Ledger, Boundary]:
         """Which topic the utterance belongs to, and whether it opens or comes back with it."""
-        said = ""
+        said: Boundary = ""
         slot = ledger.topic_of.index(ledger.topic) if ledger.topic >= 0 else -1
         if ledger.topic < 0:
             ledger, slot, said = *_opened(ledger), "new"
@@ -197,13 +203,13 @@ class Mind:
         )
         return replace(written, position=after.position, ledger=ledger)
 
-
     def _pinned(self, state: MemoryState, output: Output, batch: Segment) -> MemoryState:
         """Item slots that a probable action item was written to are kept to the last."""
         held = [
             ITEM_SLOTS.start + int(where)
             for column, where, _ in output.item_writes[0].tolist()
-            if column >= 0 and float(self._probability("action", output, batch, int(column))[0]) >= self.threshold("action")
+            if column >= 0
+            and float(self._probability("action", output, batch, int(column))[0]) >= self.threshold("action")
         ]
         return policy.pin(state, held) if held else state
 
@@ -280,5 +286,3 @@ def forget(mind: Mind, meetings: Sequence[Sequence[Heard]], speaker: str) -> Mem
         if number + 1 < len(meetings):
             state = mind.finish(state).state
     return state
-
-

@@ -87,10 +87,13 @@ class Encoder(nn.Module):
         """(B, S, d)"""
         streams, size = segment.valid.shape
         words = self.words(segment.words, segment.offsets).view(streams, size, -1)
-        seen = torch.cat([self.drop(words * 3), self.drop(segment.probes / 3), segment.times], -1)
-        each = F.gelu(self.mix(seen)) * segment.valid.unsqueeze(-1)  # (B, S + LOOKAHEAD, d)
+        words = self.drop(words * 3)
+        each = F.gelu(self.mix(torch.cat([words, self.drop(segment.probes / 3), segment.times], -1)))
         span = size - LOOKAHEAD
-        after = torch.cat([each[:, 1 + i : 1 + i + span] for i in range(LOOKAHEAD)], -1)
+        # Of what follows only the words: its probes and times would look still further ahead.
+        told = torch.cat([words, torch.zeros_like(segment.probes), torch.zeros_like(segment.times)], -1)
+        ahead = F.gelu(self.mix(told)) * segment.valid.unsqueeze(-1)  # (B, S + LOOKAHEAD, d)
+        after = torch.cat([ahead[:, 1 + i : 1 + i + span] for i in range(LOOKAHEAD)], -1)
         return self.norm(each[:, :span] + self.ahead(self.drop(after)))  # type: ignore[no-any-return]
 
 
@@ -226,7 +229,9 @@ class Slots(nn.Module):
         """Speaker and item slots as rows (B, R, d) and which of them hold something (B, R)."""
         rows = self.rows(torch.cat([value, key], -1))
         speakers = rows[:, SPEAKER_SLOTS] + self.names
-        return torch.cat([speakers, rows[:, ITEM_SLOTS]], 1), torch.cat([hits[:, SPEAKER_SLOTS], hits[:, ITEM_SLOTS]], 1) > 0
+        return torch.cat([speakers, rows[:, ITEM_SLOTS]], 1), torch.cat(
+            [hits[:, SPEAKER_SLOTS], hits[:, ITEM_SLOTS]], 1
+        ) > 0
 
 
 class Tokens(nn.Module):
@@ -268,14 +273,20 @@ class Topics(nn.Module):
         return torch.cat([self.new(torch.cat([h, count], -1)), match], -1)
 
 
+def _silent(d: int, size: int) -> nn.Linear:
+    layer = nn.Linear(d, size)
+    nn.init.zeros_(layer.weight), nn.init.zeros_(layer.bias)
+    return layer
+
+
 class Heads(nn.Module):
     """Logits of every task: what the probes say, corrected by what the memory knows."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.tasks = nn.ModuleDict({name: nn.Linear(sizes.d, size) for name, size in HEADS.items()})
-        for head in self.tasks.values():
-            nn.init.zeros_(head.weight), nn.init.zeros_(head.bias)
+        self.tasks = nn.ModuleDict()
+        for name, size in HEADS.items():  # at the start of training the probes alone decide
+            self.tasks[name] = _silent(sizes.d, size)
         self.trust = nn.ParameterDict({name: nn.Parameter(torch.tensor(1.0)) for name in HEADS if name in GROUPS})
         self.role, self.sure = nn.Linear(sizes.value + sizes.d, ROLES), nn.Parameter(torch.tensor(0.0))
         nn.init.zeros_(self.role.weight)

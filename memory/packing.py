@@ -62,7 +62,11 @@ def sparse(heard: Sequence[Heard], texts: Sequence[Sequence[str]], weights: Weig
 
 
 def pack(
-    heard: Sequence[Heard], probes: Probes, *, texts: Sequence[Sequence[str]] | None = None, labels: tuple[str, ...] = ()
+    heard: Sequence[Heard],
+    probes: Probes,
+    *,
+    texts: Sequence[Sequence[str]] | None = None,
+    labels: tuple[str, ...] = (),
 ) -> tuple[Packed, tuple[str, ...]]:
     """Numbers of the utterances, and the labels of all speaker slots now."""
     said = [tokens(u.text) for u in heard] if texts is None else texts

@@ -11,10 +11,9 @@ import torch
 
 from memory import topics
 from memory.corpora import MISSING
-from memory.model import MemoryTransformer
+from memory.model import MemoryTransformer, Switches
 from memory.packing import Packed, segment
 from memory.recurrence import ALL_ON, Output, empty, step
-from memory.model import Switches
 from memory.state import TOPICS, MemoryState
 from memory.words import Floats, Ints
 
@@ -49,7 +48,7 @@ def predict(
     said: Sequence[Packed],
     topic: Sequence[Ints],
     *,
-    tampered: Tampered = Tampered(),  # noqa: B008
+    tampered: Tampered = Tampered(),
     start: MemoryState | None = None,
 ) -> tuple[list[Reading], MemoryState]:
     """Logits of every meeting, and the memories after them; `start` carries memories over from before."""
@@ -79,7 +78,9 @@ def _moves(tampered: Tampered, number: int) -> bool:
     return tampered.how != "frozen" or number < tampered.freeze_after
 
 
-def _tamper(model: MemoryTransformer, state: MemoryState, said: Sequence[Packed], tampered: Tampered, number: int) -> MemoryState:
+def _tamper(
+    model: MemoryTransformer, state: MemoryState, said: Sequence[Packed], tampered: Tampered, number: int
+) -> MemoryState:
     fresh = empty(model, len(said), archive=1024)
     if tampered.how == "zeroed":
         return fresh
@@ -103,7 +104,13 @@ def _part(topic: Sequence[Ints], first: int, size: int) -> torch.Tensor:
 
 
 def _point(
-    model: MemoryTransformer, state: MemoryState, output: Output, labels: torch.Tensor, *, first: int, into: list[list[tuple[int, Floats, int]]]
+    model: MemoryTransformer,
+    state: MemoryState,
+    output: Output,
+    labels: torch.Tensor,
+    *,
+    first: int,
+    into: list[list[tuple[int, Floats, int]]],
 ) -> None:
     previous = torch.cat([labels[:, :1], labels[:, :-1]], 1)
     where = ((labels != previous) & (labels >= 0)).nonzero()

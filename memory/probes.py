@@ -84,7 +84,7 @@ class Fit:
     seed: int = 0
 
 
-def fit(rows: Sparse, labels: dict[str, Ints], weights: Weights, options: Fit = Fit()) -> Probes:  # noqa: B008
+def fit(rows: Sparse, labels: dict[str, Ints], weights: Weights, options: Fit = Fit()) -> Probes:
     """Train all tasks at once; deterministic under the seed."""
     matrix = torch.zeros(WIDTH, COLUMNS, requires_grad=True)
     bias = torch.tensor(_prior(labels), requires_grad=True)

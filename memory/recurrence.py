@@ -69,7 +69,9 @@ def empty(model: MemoryTransformer, streams: int = 1, *, archive: int | None = N
     )
 
 
-def step(model: MemoryTransformer, state: MemoryState, segment: Segment, *, switches: Switches = ALL_ON) -> tuple[MemoryState, Output]:
+def step(
+    model: MemoryTransformer, state: MemoryState, segment: Segment, *, switches: Switches = ALL_ON
+) -> tuple[MemoryState, Output]:
     """Read one segment. The state that goes in stays as it is; which banks are read, `switches` says."""
     x = model.encoder(segment)  # (B, S, d)
     size = x.shape[1]
@@ -101,7 +103,12 @@ def step(model: MemoryTransformer, state: MemoryState, segment: Segment, *, swit
 
 
 def run(
-    model: MemoryTransformer, state: MemoryState, segments: Iterable[Segment], *, switches: Switches = ALL_ON, truncate: int = 0
+    model: MemoryTransformer,
+    state: MemoryState,
+    segments: Iterable[Segment],
+    *,
+    switches: Switches = ALL_ON,
+    truncate: int = 0,
 ) -> Iterator[tuple[MemoryState, Output]]:
     """Segment after segment; every `truncate` segments (0: never) the way back for gradients ends."""
     for number, segment in enumerate(segments, 1):
@@ -169,7 +176,9 @@ def _archived(state: MemoryState, rows: Tensor, live: Tensor) -> MemoryState:
     )
 
 
-def _write_speakers(model: MemoryTransformer, state: MemoryState, x: Tensor, told: Tensor, segment: Segment) -> MemoryState:
+def _write_speakers(
+    model: MemoryTransformer, state: MemoryState, x: Tensor, told: Tensor, segment: Segment
+) -> MemoryState:
     """Every utterance goes to its speaker's slot by the delta rule."""
     live = segment.valid[:, : x.shape[1]] & segment.known
     place = F.one_hot(segment.speaker, SPEAKERS).float() * live.unsqueeze(-1)  # (B, S, SPEAKERS)
@@ -209,8 +218,11 @@ def _write_items(model: MemoryTransformer, state: MemoryState, h: Tensor, live: 
         writes = force.detach() >= WRITE_FROM
         place = (F.one_hot(where, ITEMS).bool() & writes.unsqueeze(1)).unsqueeze(-1)  # (B, ITEMS, 1)
         at = (state.position + column).view(-1, 1)
-        moved = torch.where(fresh.view(-1, 1, 1), values[streams, column].unsqueeze(1) * force.view(-1, 1, 1),
-                            value + force.view(-1, 1, 1) * (values[streams, column].unsqueeze(1) - value))
+        moved = torch.where(
+            fresh.view(-1, 1, 1),
+            values[streams, column].unsqueeze(1) * force.view(-1, 1, 1),
+            value + force.view(-1, 1, 1) * (values[streams, column].unsqueeze(1) - value),
+        )
         value = torch.where(place, moved, value)
         key = torch.where(place & fresh.view(-1, 1, 1), mine.unsqueeze(1), key)
         created = torch.where(fresh.view(-1, 1), at.float(), clock[..., CREATED])
@@ -220,11 +232,12 @@ def _write_items(model: MemoryTransformer, state: MemoryState, h: Tensor, live: 
         done.append(torch.stack([torch.where(writes, column, -1), where, fresh.long()], -1))
     parts = {"slot_key": key, "slot_value": value, "slot_clock": clock}
     changed = {n: torch.cat([getattr(state, n)[:, : ITEM_SLOTS.start], part], 1) for n, part in parts.items()}
-    return replace(state, **changed), torch.stack(done, 1)
+    state = replace(state, slot_key=changed["slot_key"], slot_value=changed["slot_value"])
+    return replace(state, slot_clock=changed["slot_clock"]), torch.stack(done, 1)
 
 
 def _least_useful(clock: Tensor, position: Tensor) -> Tensor:
-    """Item slot (B,) to give away: an empty one, else the least of log(1 + hits) - age; a pinned one is the last choice.
+    """Item slot (B,) to give away: an empty one, else the least of log(1 + hits) - age; a pinned one comes last.
 
     clock (B, ITEMS, 5); age in lengths of 256 utterances, some ten minutes, since it was last written or read.
     """

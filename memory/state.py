@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ SLOTS = SPEAKERS + TOPICS + ITEMS
 SPEAKER_SLOTS = slice(0, SPEAKERS)
 TOPIC_SLOTS = slice(SPEAKERS, SPEAKERS + TOPICS)
 ITEM_SLOTS = slice(SPEAKERS + TOPICS, SLOTS)
-CREATED, WRITTEN, READ, HITS, PINNED = range(5)  # columns of `slot_clock`, the first three in utterances since the start
+CREATED, WRITTEN, READ, HITS, PINNED = range(
+    5
+)  # columns of `slot_clock`, the first three in utterances since the start
 NEVER = -1.0
 PROVENANCE = 12  # utterance ids that a slot remembers that it came from; the oldest give way
 
@@ -82,7 +84,7 @@ class MemoryState:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> MemoryState:
         """The same with every tensor changed."""
-        return replace(self, **{name: change(getattr(self, name)) for name in TENSORS})
+        return MemoryState(**{name: change(getattr(self, name)) for name in TENSORS}, ledger=self.ledger)
 
     def detach(self) -> MemoryState:
         """The same value without the way back for gradients: the border of truncated backpropagation."""
@@ -102,7 +104,7 @@ class MemoryState:
         for name in TENSORS:
             mine, theirs = getattr(self, name), getattr(other, name)
             merged[name] = torch.where(keep.view(-1, *[1] * (mine.dim() - 1)), mine, theirs)
-        return replace(self, **merged)
+        return MemoryState(**merged, ledger=self.ledger)
 
     def save(self, path: Path) -> None:
         """Write all of it as safetensors; a reader sees the old file or the new one, never a part."""
@@ -136,7 +138,7 @@ TENSORS = tuple(f.name for f in fields(MemoryState) if f.name != "ledger")
 
 def _ledger(record: dict[str, Any]) -> Ledger:
     nested = {"pending": Heard, "context": Heard, "evictions": Eviction}
-    plain = {
+    plain: dict[str, Any] = {
         name: tuple(nested[name](**entry) for entry in value)
         if name in nested
         else tuple(tuple(v) if isinstance(v, list) else v for v in value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from memory.recurrence import Output
@@ -41,15 +42,18 @@ def statistics(before: MemoryState, after: MemoryState, output: Output, count: i
     weight, rows = output.archive_mass[0, :count], output.archive_rows[0, :count]
     best = weight.max(-1).values if weight.numel() else torch.zeros(count)
     slots = mass[:, tokens:].max(-1).values
-    ages = before.position[0] + torch.arange(count) - before.archive_at[0][rows.gather(1, weight.argmax(-1, keepdim=True)).squeeze(1)]
+    ages = (
+        before.position[0]
+        + torch.arange(count)
+        - before.archive_at[0][rows.gather(1, weight.argmax(-1, keepdim=True)).squeeze(1)]
+    )
     ages = ages[best > 0]
     used = after.slot_clock[0, :, HITS] > 0
-    quantile = lambda q: float(ages.float().quantile(q)) if len(ages) else 0.0
     return Statistics(
         at=int(after.position[0]),
         hit_rate=round(float(((best > 0.1) | (slots > 0.1)).float().mean()), 4),
-        age_p50=quantile(0.5),
-        age_p95=quantile(0.95),
+        age_p50=_quantile(ages, 0.5),
+        age_p95=_quantile(ages, 0.95),
         write_rate=round(float((output.item_writes[0, :, 0] >= 0).sum()) / max(count, 1), 4),
         gate_open=round(float(output.gate[0].mean()), 4),
         mass_tokens=round(float(mass[:, :tokens].sum(-1).mean()), 4),
@@ -65,3 +69,7 @@ def statistics(before: MemoryState, after: MemoryState, output: Output, count: i
         step_ms=round(took_ms, 1),
         state_bytes=after.bytes(),
     )
+
+
+def _quantile(values: torch.Tensor, share: float) -> float:
+    return float(np.quantile(values.numpy(), share)) if len(values) else 0.0

@@ -12,8 +12,10 @@ from memory.words import NEAR_BUCKETS, Weights, bucket
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _RARE = 9.0  # weight of a word that the corpus of the weights hardly has
 _PLAIN = 3.2  # weight below which a word says nothing of a topic: in more than one of 25 utterances
-_FILLERS = frozenset("okay yeah mm-hmm uh-huh hmm um uh kind sort thing things stuff gonna wanna really actually maybe "
-                     "right well mean know think like just also very good bit lot something anything".split())
+_FILLERS = frozenset(
+    "okay yeah mm-hmm uh-huh hmm um uh kind sort thing things stuff gonna wanna really actually maybe "
+    "right well mean know think like just also very good bit lot something anything".split()
+)
 _PHRASE = 3  # words of a title at most
 
 

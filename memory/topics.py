@@ -43,7 +43,9 @@ def closed(state: MemoryState) -> MemoryState:
     return replace(state, slot_value=value, slot_clock=clock)
 
 
-def point(model: MemoryTransformer, state: MemoryState, h: Tensor, told: Tensor, topic: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
+def point(
+    model: MemoryTransformer, state: MemoryState, h: Tensor, told: Tensor, topic: Tensor, where: Tensor
+) -> tuple[Tensor, Tensor]:
     """Which topic begins at some utterances, from what was there before each.
 
     h (B, S, d), told (B, S, v), topic (B, S) slots so far, where (n, 2) rows of (stream, utterance of the segment) ->
@@ -55,7 +57,9 @@ def point(model: MemoryTransformer, state: MemoryState, h: Tensor, told: Tensor,
     place = place[stream] * earlier.unsqueeze(-1)  # (n, S, TOPICS)
     clock, value = state.slot_clock[stream][:, TOPIC_SLOTS], state.slot_value[stream][:, TOPIC_SLOTS]
     total = clock[..., HITS] + place.sum(1)
-    mean = (clock[..., HITS : HITS + 1] * value + place.transpose(1, 2) @ told[stream]) / total.clamp(min=1).unsqueeze(-1)
+    mean = (clock[..., HITS : HITS + 1] * value + place.transpose(1, 2) @ told[stream]) / total.clamp(min=1).unsqueeze(
+        -1
+    )
     at = (state.position[stream].view(-1, 1) + column.view(-1, 1)).float()
     here = torch.where(place > 0, torch.arange(h.shape[1]).view(1, -1, 1), -torch.inf).amax(1)
     last = torch.maximum(clock[..., WRITTEN], state.position[stream].view(-1, 1) + here)

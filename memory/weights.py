@@ -66,7 +66,9 @@ def load(path: Path = SHIPPED) -> Shipped:
         raise MindError(f"the memory's weights {path} cannot be read ({error}); install rapporteur again") from error
     model = MemoryTransformer(Sizes(**json.loads(header["sizes"])))
     prefix = "model."
-    model.load_state_dict({n.removeprefix(prefix): torch.from_numpy(t) for n, t in tensors.items() if n.startswith(prefix)})
+    model.load_state_dict(
+        {n.removeprefix(prefix): torch.from_numpy(t) for n, t in tensors.items() if n.startswith(prefix)}
+    )
     probes = Probes(
         tensors["probes.matrix"], tensors["probes.bias"], Weights(tensors["probes.own"], tensors["probes.near"])
     )

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from zlib import crc32
 
 import numpy as np
@@ -88,7 +89,7 @@ def word_buckets(words: Sequence[str]) -> list[int]:
 def own_buckets(words: Sequence[str]) -> list[int]:
     """Words and pairs of neighbours, begin and end included."""
     framed = ["<", *words, ">"]
-    pairs = [f"{a} {b}" for a, b in zip(framed, framed[1:], strict=False)]
+    pairs = [f"{a} {b}" for a, b in pairwise(framed)]
     return [bucket(gram, OWN_BUCKETS) for gram in (*words, *pairs)]
 
 
@@ -113,7 +114,9 @@ def _idf(counts: Ints, total: int, rare: int) -> Floats:
     return np.where(counts >= rare, np.log(max(total, 1) / np.maximum(counts, 1)), 0.0).astype(np.float32)
 
 
-def features(window: Sequence[Sequence[str]], at: int, clock: Floats, weights: Weights) -> tuple[list[int], list[float]]:
+def features(
+    window: Sequence[Sequence[str]], at: int, clock: Floats, weights: Weights
+) -> tuple[list[int], list[float]]:
     """Sparse features of utterance `at` of a few tokenised neighbours; `clock` is its row of `times`."""
     ids, values = _block(own_buckets(window[at]), weights.own, 0, 1.0)
     before = [bucket(w, NEAR_BUCKETS) for words in window[max(0, at - LOOKBACK) : at] for w in words]
@@ -136,7 +139,7 @@ def _block(buckets: list[int], weights: Floats, start: int, norm: float) -> tupl
 
 
 def _clock_buckets(clock: Floats) -> list[int]:
-    """Steps of the numbers of `times`: eight steps each of gap, duration, words, elapsed, next gap; then three flags."""
+    """Numbers of `times` in steps: eight each of gap, duration, words, elapsed, next gap; then three flags."""
     start = OWN_BUCKETS + 2 * NEAR_BUCKETS
     stepped = [int(np.clip(clock[k] * 2 + 1, 0, 7)) + 8 * k for k in range(5)]
     return [start + b for b in (*stepped, *(40 + k for k in range(5, 8) if clock[k] > 0.5))]

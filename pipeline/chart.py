@@ -23,7 +23,8 @@ def memory_chart(title: str, moments: Sequence[dict[str, Any]], topics: Sequence
     height = _TOP + (len(_LANES) + 1) * _LANE
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" font-family="sans-serif" '
-        f'font-size="11"><rect width="100%" height="100%" fill="white"/><text x="12" y="22" font-size="15">{escape(title)}</text>'
+        'font-size="11"><rect width="100%" height="100%" fill="white"/>',
+        f'<text x="12" y="22" font-size="15">{escape(title)}</text>',
     ]
     for number, (name, keys) in enumerate(_LANES):
         parts += _lane(name, keys, moments, end=end, top=_TOP + number * _LANE)
@@ -39,7 +40,8 @@ def _lane(name: str, keys: Sequence[str], moments: Sequence[dict[str, Any]], *, 
     most = max([float(m[key]) for m in moments for key in keys] or [0.0]) or 1.0
     base, tall = top + _LANE - 20, _LANE - 35
     parts = [
-        f'<text x="12" y="{top + 12}">{name}</text><text x="{_LEFT - 6}" y="{base - tall + 4}" text-anchor="end">{most:.4g}</text>',
+        f'<text x="12" y="{top + 12}">{name}</text>',
+        f'<text x="{_LEFT - 6}" y="{base - tall + 4}" text-anchor="end">{most:.4g}</text>',
         f'<line x1="{_LEFT}" y1="{base}" x2="{_WIDTH - 20}" y2="{base}" stroke="#aaa"/>',
     ]
     for row, (key, color) in enumerate(zip(keys, _COLORS, strict=False)):
@@ -57,7 +59,10 @@ def _events(moments: Sequence[dict[str, Any]], topics: Sequence[tuple[int, str]]
         f'<line x1="{_LEFT}" y1="{base}" x2="{_WIDTH - 20}" y2="{base}" stroke="#aaa"/>',
     ]
     for at, name in topics:
-        parts.append(f'<line x1="{_x(at, end):.1f}" y1="{base}" x2="{_x(at, end):.1f}" y2="{base - 24}" stroke="#2b6cb0"><title>{escape(name)}</title></line>')
-    for gone in {(e["slot"], e["at"], e["reason"]) for m in moments for e in m["evictions"]}:
-        parts.append(f'<circle cx="{_x(gone[1], end):.1f}" cy="{base + 10}" r="3" fill="#c05621"><title>slot {gone[0]}: {escape(gone[2])}</title></circle>')
+        x = f"{_x(at, end):.1f}"
+        tip = f"<title>{escape(name)}</title>"
+        parts.append(f'<line x1="{x}" y1="{base}" x2="{x}" y2="{base - 24}" stroke="#2b6cb0">{tip}</line>')
+    for slot, at, reason in sorted({(e["slot"], e["at"], e["reason"]) for m in moments for e in m["evictions"]}):
+        tip = f"<title>slot {slot}: {escape(reason)}</title>"
+        parts.append(f'<circle cx="{_x(at, end):.1f}" cy="{base + 10}" r="3" fill="#c05621">{tip}</circle>')
     return parts

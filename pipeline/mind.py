@@ -119,7 +119,9 @@ class _Listener:
                 self._topic = mark.topic
                 yield self._spoken.learned(mark.topic, "returns" if mark.boundary == "return" else "opens", mind)
         if heed.statistics is not None:
-            yield Learned("marks", {"marks": [_compact(m) for m in self._marks]}, tuple(m.utterance_id for m in self._marks))
+            yield Learned(
+                "marks", {"marks": [_compact(m) for m in self._marks]}, tuple(m.utterance_id for m in self._marks)
+            )
             self._marks = []
             evicted = [asdict(e) for e in heed.state.ledger.evictions if e.at > heed.statistics.at - 2 * mind.segment]
             yield Learned("memory", {**asdict(heed.statistics), "evictions": evicted}, ())

@@ -17,7 +17,19 @@ from pipeline.events import Learned, PipelineError, Said
 from pipeline.screen import clock
 from pipeline.transcript import Transcript
 
-_COLUMNS = ("at", "hit_rate", "age_p50", "age_p95", "write_rate", "gate_open", "topics", "items", "archived", "evicted", "step_ms")
+_COLUMNS = (
+    "at",
+    "hit_rate",
+    "age_p50",
+    "age_p95",
+    "write_rate",
+    "gate_open",
+    "topics",
+    "items",
+    "archived",
+    "evicted",
+    "step_ms",
+)
 
 
 @click.command()
@@ -52,13 +64,20 @@ def _print(title: str, moments: list[dict[str, Any]], topics: list[dict[str, Any
     console.print(Text(title, style="bold"))
     for topic in (t for t in topics if t["state"] != "opens"):
         name = f"{topic['title']} ({', '.join(topic['keywords'])})"
-        console.print(Text.assemble((f"{clock(topic['start_s']):>7}", "cyan"), f"  topic {topic['topic'] + 1} {topic['state']}: {name}"))
+        console.print(
+            Text.assemble(
+                (f"{clock(topic['start_s']):>7}", "cyan"), f"  topic {topic['topic'] + 1} {topic['state']}: {name}"
+            )
+        )
     table = Table(*(c.replace("_", " ") for c in _COLUMNS), box=None, pad_edge=False)
     for moment in moments:
         table.add_row(*(f"{moment[c]:g}" for c in _COLUMNS))
     console.print(table)
     gone = {(e["at"], e["slot"], e["reason"], e["age"], e["hits"]) for m in moments for e in m["evictions"]}
     for at, slot, reason, age, hits in sorted(gone):
-        console.print(f"slot {slot} was given away at utterance {at}: {reason}, written {age} utterances before, used {hits} times")
+        console.print(
+            f"slot {slot} was given away at utterance {at}: {reason}, {age} utterances old, used {hits} times"
+        )
     last = moments[-1]
-    console.print(f"state: {last['state_bytes'] / 1e6:.2f} MB, {last['archived']} utterances in the archive, {last['pinned']} slots pinned")
+    held = f"{last['archived']} utterances in the archive, {last['pinned']} slots pinned"
+    console.print(f"state: {last['state_bytes'] / 1e6:.2f} MB, {held}")
