@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -146,7 +147,7 @@ def boundaries(cases: Sequence[Case], task: str, share: float) -> dict[str, Scor
     """Pk, WindowDiff and F1 within eight utterances, the threshold chosen on the other groups for F1 - Pk."""
     usable = [c for c in cases if getattr(c.meeting, task)[0] != MISSING]
     scores = [sigmoid(c.logit(task, share)[:, 0]) for c in usable]
-    grid = np.quantile(np.concatenate(scores), np.linspace(0.9, 0.9995, 40))
+    grid = np.quantile(np.concatenate(scores), np.linspace(0.93, 0.9995, 25))
     table = np.array([[_boundary(c, task, peaks(s, t)) for t in grid] for c, s in zip(usable, scores, strict=True)])
     chosen = np.zeros((len(usable), 5))
     for others, own in cross_fit([c.group for c in usable]):
@@ -169,7 +170,12 @@ def no_boundaries(_: Case) -> Ints:
 
 def tiling(case: Case) -> Ints:
     """TextTiling."""
-    return text_tiling([u.text for u in case.meeting.heard])
+    return _tiled(case.meeting.name, tuple(u.text for u in case.meeting.heard))
+
+
+@cache
+def _tiled(_: str, texts: tuple[str, ...]) -> Ints:
+    return text_tiling(texts)
 
 
 def _boundary(case: Case, task: str, found: Ints) -> list[float]:

@@ -47,22 +47,16 @@ def tables(shipped: Shipped, read: Sequence[Case], *, without: Shipped | None) -
         off = Tampered(switches=Switches(cache=False, tokens=False, slots=False, archive=False))
         rows.append(("retrained without banks, equal size", *_row(_again(without, read, off), read)))
     yield "Controls", ("memory", *_HEAD), rows
+    yield _series(shipped, [c.meeting for c in read])
+    yield _role_curve(read)
+    yield _cost(shipped, read)
+    banks = [(n, *_row(_again(shipped, read, Tampered(switches=s)), read)) for n, s in _switches().items()]
+    yield "Banks", ("bank", *_HEAD), banks
     far = {f"{h} segments": Tampered(horizon=h) for h in (1, 2, 4, 8, 16)}
-    yield (
-        "Horizon: how far back the memory may have heard",
-        ("heard", *_HEAD),
-        [(n, *_row(_again(shipped, read, w), read)) for n, w in {**far, "all": Tampered()}.items()],
-    )
-    yield (
-        "Banks",
-        ("bank", *_HEAD),
-        [(n, *_row(_again(shipped, read, Tampered(switches=s)), read)) for n, s in _switches().items()],
-    )
+    heard = [(n, *_row(_again(shipped, read, w), read)) for n, w in far.items()]
+    yield "Horizon: how far back the memory may have heard", ("heard", *_HEAD), heard
     lengths = [(str(size), *_row(_again(_resized(shipped, size), read, Tampered()), read)) for size in (8, 16, 32, 64)]
     yield "Segment length (trained with 32)", ("utterances", *_HEAD), lengths
-    yield _role_curve(read)
-    yield _series(shipped, [c.meeting for c in read])
-    yield _cost(shipped, read)
 
 
 def _switches() -> dict[str, Switches]:

@@ -137,7 +137,8 @@ def marks_of(events: Iterable[Event]) -> Iterator[Marks]:
 
 
 def _compact(mark: Marks) -> dict[str, object]:
-    return {k: round(v, _TOLD) if isinstance(v, float) else v for k, v in asdict(mark).items()}
+    plain = {k: round(v, _TOLD) if isinstance(v, float) else v for k, v in asdict(mark).items()}
+    return {**plain, "read_ids": list(mark.read_ids)}
 
 
 def _heard(utterance: Utterance) -> Heard:
