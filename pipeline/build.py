@@ -34,6 +34,9 @@ from audio.sources import expand, file_source
 from audio.speech import SAMPLE_RATE, AudioChunk, AudioError, SpeechSegment
 from audio.stretches import recording
 from audio.vad import DETECTORS, Vad, WebrtcVad
+from memory.mind import Mind
+from memory.model import Switches
+from memory.weights import SHIPPED
 from pipeline.config import settings_fingerprint
 from pipeline.events import Concluded, Event, Opened, PipelineError
 from pipeline.export import ExportOptions
@@ -42,7 +45,8 @@ from pipeline.export.subtitles import SubtitleOptions
 from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
 from pipeline.live import Session
-from pipeline.meeting import Attribute, Heard, Parts, Recognized, hear, keep, meet, staged
+from pipeline.meeting import Attribute, Heard, Parts, Recognized, Stage, hear, keep, meet, staged
+from pipeline.mind import remember
 from pipeline.settings import Settings
 from pipeline.transcript import said_before
 from pipeline.voiceprints import Voiceprints
@@ -122,7 +126,8 @@ class Run:
             past = list(read(journal.path))
             yield from past
             chunks = file_source(recording, channels=self._settings.audio.channels)
-            parts = replace(self._parts, attribute=self.attribution(recording))
+            stages = self._stages(journal.path.parent)
+            parts = replace(self._parts, attribute=self.attribution(recording), stages=stages)
             yield from keep(meet(chunks, parts, journal.resume_point, past), journal)
 
     def attribution(self, recording: Path | None) -> Attribute | None:
@@ -151,6 +156,15 @@ class Run:
         offline = self._settings.recognition.offline
         chunks = file_source(recording)
         return diarize(chunks, wanted.pipeline, diarize_options(self._settings), allowed=wanted.sha256, offline=offline)
+
+    def _stages(self, folder: Path) -> tuple[Stage, ...]:
+        """What listens to the words of the meeting in this folder."""
+        return (remember(lambda: self._mind, folder),) if self._settings.memory.enabled else ()
+
+    @cached_property
+    def _mind(self) -> Mind:
+        """The memory's model, shared by all meetings of this run."""
+        return load_mind(self._settings)
 
     def _opened(self, recording: Path, began: datetime | None) -> Opened:
         moment = began or datetime.fromtimestamp(recording.stat().st_mtime).astimezone()
@@ -214,7 +228,7 @@ class Run:
         journal = self._library.create(opened)
         folder = journal.path.parent
         session = Session(source, tape(folder), room=room)
-        parts = self._live_parts(session, transcriber)
+        parts = replace(self._live_parts(session, transcriber), stages=self._stages(folder))
         return LiveJob(title, self._live_events(session, parts, journal), session, folder)
 
     def complete(self, folder: Path, chunks: Iterable[AudioChunk]) -> Iterator[Event]:
@@ -232,7 +246,7 @@ class Run:
             leaks = Leaks(filter(is_played, found.reached if found else ()))
             return leaks.filtered(segment(leaks.tapped(chunks), self._vad, self._endpoints(live=True)))
 
-        parts = Parts(segmented, recognized, self.attribution(None))
+        parts = Parts(segmented, recognized, self.attribution(None), self._stages(folder))
         with Journal(folder) as journal:
             past = list(read(journal.path))
             yield from past
@@ -328,6 +342,14 @@ def load_engine(chosen: Chosen, threads: int) -> LiveTranscriber:
     if chosen.model.kind == "pt":
         folder = ct2_folder(folder, cache=models.cache_folder().parent / "rapporteur", quantization=chosen.compute_type)
     return FasterWhisper(folder, device=chosen.device, compute_type=chosen.compute_type, threads=threads)
+
+
+def load_mind(settings: Settings) -> Mind:
+    """The memory with the banks that the settings name. Raises MindError where its weights cannot be read."""
+    wanted = settings.memory
+    switches = Switches(**{bank: bank in wanted.banks for bank in ("cache", "tokens", "slots", "archive")})
+    path = Path(wanted.weights).expanduser() if wanted.weights else SHIPPED
+    return Mind.load(path, switches=switches, segment=wanted.segment)
 
 
 def recordings(named: Sequence[str], library: Library) -> list[Path]:

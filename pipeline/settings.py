@@ -84,6 +84,16 @@ class VadSettings:
 
 
 @dataclass(frozen=True)
+class MemorySettings:
+    """What is remembered of a meeting while it runs."""
+
+    enabled: bool
+    banks: tuple[Literal["cache", "tokens", "slots", "archive"], ...]
+    segment: Annotated[int, Range(4, 256)]
+    weights: str
+
+
+@dataclass(frozen=True)
 class SpeakersSettings:
     """Who spoke."""
 
@@ -175,6 +185,7 @@ class Settings:
     recognition: RecognitionSettings
     audio: AudioSettings
     vad: VadSettings
+    memory: MemorySettings
     speakers: SpeakersSettings
     listen: ListenSettings
     capture: CaptureSettings

@@ -9,7 +9,7 @@ from contextlib import suppress
 import click
 
 from pipeline import build
-from pipeline.cli import devices, listen, machine, meetings, speakers, transcribe
+from pipeline.cli import devices, listen, machine, meetings, memory, speakers, transcribe
 from pipeline.cli.errors import EXIT_CODES
 from pipeline.config import DEFAULTS, effective
 
@@ -33,6 +33,7 @@ COMMANDS: tuple[click.Command, ...] = (
     meetings.reindex,
     speakers.speakers,
     speakers.forget,
+    memory.memory,
     machine.show_config,
     machine.examine,
     machine.models_group,

@@ -1,0 +1,282 @@
+"""Meetings with what the model and the probes say of them: the rows that tables are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory.baselines import summed_roles, text_tiling
+from memory.corpora import MISSING, ROLES, Annotated
+from memory.metrics import (
+    average_precision,
+    best_threshold,
+    boundary_counts,
+    confusion,
+    cross_fit,
+    f1,
+    interval,
+    one_each,
+    peaks,
+    pk_and_window_diff,
+    sigmoid,
+    windows,
+)
+from memory.packing import Packed, pack
+from memory.predict import Reading, Tampered, predict
+from memory.probes import GROUPS
+from memory.weights import Shipped
+from memory.words import Floats, Ints, stripped, tokens
+
+SHARES = {"LR": 0.0, "model": 1.0, "both": 0.5}  # of the model's logit, the rest is the LR's
+
+
+@dataclass(frozen=True)
+class Case:
+    """One meeting, read."""
+
+    meeting: Annotated
+    packed: Packed
+    reading: Reading
+    group: str  # thresholds are never chosen on a case's own group
+    prior: Floats  # (4,) log-odds of the roles before anything was said
+
+    def logit(self, task: str, share: float) -> Floats:
+        """(n, classes) mixed of model and probe."""
+        probe = self.packed.probes[:, GROUPS[task]]
+        return np.asarray(share * self.reading.logits[task] + (1 - share) * probe, np.float32)
+
+
+def read(
+    shipped: Shipped,
+    meetings: Sequence[Annotated],
+    *,
+    bare: bool = False,
+    group: str = "",
+    tampered: Tampered | None = None,
+) -> list[Case]:
+    """Cases of these meetings; `bare` takes the punctuation away before."""
+    texts = [[stripped(tokens(u.text)) if bare else tokens(u.text) for u in m.heard] for m in meetings]
+    said = [pack(m.heard, shipped.probes, texts=t)[0] for m, t in zip(meetings, texts, strict=True)]
+    return again(shipped, meetings, said, tampered=tampered or Tampered(), group=group)
+
+
+def again(
+    shipped: Shipped, meetings: Sequence[Annotated], said: Sequence[Packed], *, tampered: Tampered, group: str = ""
+) -> list[Case]:
+    """Cases of meetings that are packed already."""
+    readings, _ = predict(shipped.model, said, [m.topic for m in meetings], tampered=tampered)
+    rows = zip(meetings, said, readings, strict=True)
+    prior = shipped.probes.bias[GROUPS["role"]]
+    return [Case(m, p, r, group or m.series, prior) for m, p, r in rows]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A cell of a table: a value, its 95 % interval over meetings, and more to say."""
+
+    value: float
+    low: float = float("nan")
+    high: float = float("nan")
+    note: str = ""
+
+    def __str__(self) -> str:
+        between = "" if np.isnan(self.low) else f" [{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.value:.3f}{between}{' ' + self.note if self.note else ''}"
+
+
+Scored = list[tuple[Floats, Ints, str]]  # scores, labels, group of every meeting
+
+
+def flagged(cases: Sequence[Case], task: str, share: float, *, windowed: bool = False) -> Scored:
+    """Scores and labels of a yes-no task; single utterances only where a meeting has a positive, as usual."""
+    out: Scored = []
+    for case in cases:
+        wanted = getattr(case.meeting, task)
+        if wanted[0] == MISSING or (not windowed and not wanted.any()):
+            continue
+        scores = sigmoid(case.logit(task, share)[:, 0])
+        pair = windows(scores, wanted, case.packed.start_s) if windowed else (scores, wanted)
+        out.append((*pair, case.group))
+    return out
+
+
+def flag_score(scored: Scored) -> Score:
+    """F1 with each group's threshold chosen on the others, its interval, and the average precision."""
+    counts = np.zeros((len(scored), 3), np.float32)
+    for others, own in cross_fit([g for _, _, g in scored]):
+        pool = others if len(others) else own
+        threshold = best_threshold(*(np.concatenate([scored[i][k] for i in pool]) for k in (0, 1)))
+        for i in own:
+            counts[i] = confusion(scored[i][0], scored[i][1], threshold)
+    scores, wanted = (np.concatenate([row[k] for row in scored]) for k in (0, 1))
+    note = f"AP {average_precision(scores, wanted):.3f}"
+    return Score(f1(counts.sum(0)), *interval(counts, f1), note=note)
+
+
+def trivial_flag(scored: Scored) -> Score:
+    """F1 of marking everything."""
+    wanted = np.concatenate([row[1] for row in scored])
+    share = float(wanted.mean())
+    return Score(2 * share / (1 + share))
+
+
+def accuracy(cases: Sequence[Case], task: str, share: float) -> Score:
+    """Share of utterances whose likeliest class is the annotated one."""
+    counts = []
+    for case in cases:
+        wanted = getattr(case.meeting, task)
+        known = wanted != MISSING
+        right = case.logit(task, share)[known].argmax(1) == wanted[known]
+        counts.append([right.sum(), known.sum()])
+    return _share(counts)
+
+
+def majority(cases: Sequence[Case], task: str) -> Score:
+    """Accuracy of the commonest class."""
+    wanted = np.concatenate([getattr(c.meeting, task) for c in cases])
+    wanted = wanted[wanted != MISSING]
+    return Score(float(np.bincount(wanted).max() / len(wanted)))
+
+
+def boundaries(cases: Sequence[Case], task: str, share: float) -> dict[str, Score]:
+    """Pk, WindowDiff and F1 within eight utterances, the threshold chosen on the other groups for F1 - Pk."""
+    usable = [c for c in cases if getattr(c.meeting, task)[0] != MISSING]
+    scores = [sigmoid(c.logit(task, share)[:, 0]) for c in usable]
+    grid = np.quantile(np.concatenate(scores), np.linspace(0.93, 0.9995, 25))
+    table = np.array([[_boundary(c, task, peaks(s, t)) for t in grid] for c, s in zip(usable, scores, strict=True)])
+    chosen = np.zeros((len(usable), 5))
+    for others, own in cross_fit([c.group for c in usable]):
+        pool = others if len(others) else own
+        merit = [f1(table[pool, t, :3].sum(0)) - table[pool, t, 3].mean() for t in range(len(grid))]
+        chosen[own] = table[own, int(np.argmax(merit))]
+    return _boundary_scores(chosen)
+
+
+def plain_boundaries(cases: Sequence[Case], task: str, find: Callable[[Case], Ints]) -> dict[str, Score]:
+    """The same of boundaries that need no threshold."""
+    usable = [c for c in cases if getattr(c.meeting, task)[0] != MISSING]
+    return _boundary_scores(np.array([_boundary(c, task, find(c)) for c in usable]))
+
+
+def no_boundaries(_: Case) -> Ints:
+    """Says nothing."""
+    return np.zeros(0, np.int64)
+
+
+def tiling(case: Case) -> Ints:
+    """TextTiling."""
+    return _tiled(case.meeting.name, tuple(u.text for u in case.meeting.heard))
+
+
+@cache
+def _tiled(_: str, texts: tuple[str, ...]) -> Ints:
+    return text_tiling(texts)
+
+
+def _boundary(case: Case, task: str, found: Ints) -> list[float]:
+    wanted = np.flatnonzero(getattr(case.meeting, task) == 1)
+    size = len(case.meeting.heard)
+    return [*boundary_counts(found, wanted).tolist(), *pk_and_window_diff(found, wanted, size)]
+
+
+def _boundary_scores(rows: NDArray[Any]) -> dict[str, Score]:
+    means = {
+        name: Score(float(rows[:, k].mean()), *interval(np.c_[rows[:, k], np.ones(len(rows))], _mean))
+        for name, k in (("Pk", 3), ("WD", 4))
+    }
+    return {**means, "F1": Score(f1(rows[:, :3].sum(0)), *interval(rows[:, :3], f1))}
+
+
+def _mean(sums: NDArray[Any]) -> float:
+    return float(sums[0] / max(sums[1], 1e-9))
+
+
+def _share(counts: Sequence[Sequence[float]]) -> Score:
+    rows = np.array(counts, np.float64)
+    return Score(_mean(rows.sum(0)), *interval(rows, _mean))
+
+
+def role_logits(case: Case, share: float) -> Floats:
+    """(n, 4) of each utterance's speaker as known then: the memory's, the sum of log-odds, or both."""
+
+    def log(z: Floats) -> Floats:
+        return np.asarray(
+            z - np.log(np.exp(z - z.max(1, keepdims=True)).sum(1, keepdims=True)) - z.max(1, keepdims=True), np.float32
+        )
+
+    summed = log(summed_roles(case.packed.probes, case.packed.speaker, prior=case.prior))
+    return np.asarray(share * log(case.reading.logits["role"]) + (1 - share) * summed, np.float32)
+
+
+def roles(cases: Sequence[Case], share: float, *, assign: bool = False, last: int = -1) -> Score:
+    """Share of utterances whose speaker's role is right at that moment; `last` own utterances only, by log-odds."""
+    counts = []
+    for case in cases:
+        known = case.meeting.role != MISSING
+        if not known.any():
+            continue
+        logits = (
+            summed_roles(case.packed.probes, case.packed.speaker, prior=case.prior, last=last)
+            if last >= 0
+            else role_logits(case, share)
+        )
+        said = one_each(logits, case.packed.speaker) if assign else logits.argmax(1)
+        counts.append([(said == case.meeting.role)[known].sum(), known.sum()])
+    return _share(counts)
+
+
+def owners(cases: Sequence[Case], share: float, *, by: str = "model") -> Score:
+    """Share of single-owner items whose owner the pointer finds, from all evidence, when the last of it was heard."""
+    counts = []
+    for case in cases:
+        items = [i for i in case.meeting.items if i.owner < len(ROLES) and (case.meeting.role == i.owner).any()]
+        right = [_owner(case, i.evidence, share, by) == i.owner for i in items]
+        if items:
+            counts.append([sum(right), len(items)])
+    return _share(counts)
+
+
+def _owner(case: Case, evidence: tuple[int, ...], share: float, by: str) -> int:
+    """Role (as annotated) of the person pointed to, -1 where the pointer says the group."""
+    last = evidence[-1]
+    speaker = case.packed.speaker
+    if by == "speaker":
+        return int(case.meeting.role[last])
+    z = case.logit("owner", share)[list(evidence)].mean(0)
+    if int(z.argmax()) >= len(ROLES):
+        z = np.where(np.arange(len(z)) < len(ROLES), z, -30)  # a single owner is asked for
+    wanted = np.exp(z - z.max())[: len(ROLES)]
+    known = role_logits(case, 0.5)
+    people = sorted({int(s) for s in speaker[: last + 1]})
+    place = {s: int(np.flatnonzero(speaker[: last + 1] == s)[-1]) for s in people}
+    posterior = {s: np.exp(known[place[s]] - known[place[s]].max()) for s in people}
+    best = max(people, key=lambda s: float((wanted * posterior[s] / posterior[s].sum()).sum()))
+    return int(case.meeting.role[place[best]])
+
+
+def returns(cases: Sequence[Case], *, bias: float | None = None) -> dict[str, Score]:
+    """At annotated changes of topic: new or return, against always new; recall of returns; the right one found."""
+    rows = []
+    for case in cases:
+        z, true = case.reading.back, case.reading.was_there
+        if len(true):
+            shifted = z - np.eye(1, z.shape[1], dtype=np.float32) * (bias or 0.0)
+            said, back = shifted.argmax(1), true != MISSING
+            rows.append(
+                [
+                    ((said > 0) == back).sum(),
+                    len(true),
+                    ((said > 0) & back).sum(),
+                    back.sum(),
+                    ((said == true + 1) & back).sum(),
+                    (~back).sum(),
+                ]
+            )
+    table = np.array(rows, np.float64)
+    columns = {"accuracy": (0, 1), "always new": (5, 1), "return recall": (2, 3), "right topic": (4, 3)}
+    return {name: _share(table[:, list(pair)].tolist()) for name, pair in columns.items()}

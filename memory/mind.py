@@ -1,0 +1,288 @@
+"""The memory at work: utterances one by one, the marks of each at most three utterances later, one state in and out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from memory import policy, topics
+from memory.corpora import ACTS, GROUP_OWNER, ROLES, Heard
+from memory.marks import GROUP, UNKNOWN, Marks
+from memory.metrics import TOLERANCE, sigmoid
+from memory.model import Segment, Switches
+from memory.packing import pack, segment
+from memory.probes import FLAGS, GROUPS
+from memory.recurrence import ALL_ON, Output, empty, step
+from memory.state import HITS, ITEM_SLOTS, SPEAKERS, TOPIC_SLOTS, TOPICS, Eviction, Ledger, MemoryState
+from memory.statistics import Statistics, statistics
+from memory.weights import SHIPPED, Calibration, Shipped
+from memory.weights import load as load_weights
+from memory.words import LOOKAHEAD, LOOKBACK, Floats, Weights
+
+Boundary = Literal["", "new", "return"]
+_READ = 3  # archive rows that a mark names
+_READ_FROM = 0.15  # share of the archive's attention from which a row is named
+_SURE_ROLE = 0.5  # probability from which a role is said
+
+
+@dataclass(frozen=True)
+class Heed:
+    """What one more utterance led to."""
+
+    state: MemoryState
+    marks: tuple[Marks, ...]
+    statistics: Statistics | None  # where a segment went into the banks
+
+
+class Mind:
+    """Loaded weights, shared by all meetings; whatever a meeting taught it is in its MemoryState."""
+
+    def __init__(self, shipped: Shipped, switches: Switches = ALL_ON) -> None:
+        self.model, self._probes, self._switches = shipped.model.eval(), shipped.probes, switches
+        self._calibrations = {task: shipped.calibrations.get(task, Calibration()) for task in (*FLAGS, "act", "owner")}
+
+    @staticmethod
+    def load(path: Path = SHIPPED, *, switches: Switches = ALL_ON, segment: int = 0) -> Mind:
+        """Shipped or other weights; `segment` utterances go into the banks together, 0 = as trained.
+
+        Raises MindError where the weights are missing or damaged.
+        """
+        shipped = load_weights(path)
+        if segment:
+            shipped.model.sizes = replace(shipped.model.sizes, segment=segment)
+        return Mind(shipped, switches)
+
+    @property
+    def segment(self) -> int:
+        """Utterances that go into the banks together."""
+        return self.model.sizes.segment
+
+    def empty(self) -> MemoryState:
+        """A memory that has heard nothing."""
+        return empty(self.model).detach()
+
+    @property
+    def weights(self) -> Weights:
+        """How telling words are."""
+        return self._probes.weights
+
+    def threshold(self, task: str) -> float:
+        """Probability from which a mark of this task counts."""
+        return self._calibrations[task].threshold
+
+    def read(self, utterances: Iterable[Heard], state: MemoryState | None = None) -> Iterator[Marks]:
+        """The marks of a whole meeting; for the state use `hear` and `finish`."""
+        state = state or self.empty()
+        for heard in utterances:
+            heed = self.hear(state, heard)
+            state = heed.state
+            yield from heed.marks
+        yield from self.finish(state).marks
+
+    @torch.no_grad()
+    def hear(self, state: MemoryState, heard: Heard) -> Heed:
+        """One more utterance. The marks that come are those of the one LOOKAHEAD before it."""
+        state = replace(
+            state, ledger=replace(state.ledger, pending=(*state.ledger.pending, heard), heard=state.ledger.heard + 1)
+        )
+        ready = len(state.ledger.pending) - LOOKAHEAD
+        return self._advance(state, ready) if ready > 0 else Heed(state, (), None)
+
+    @torch.no_grad()
+    def finish(self, state: MemoryState) -> Heed:
+        """The meeting is over: marks of the last utterances; the memory can go on with the next of the series."""
+        heed = Heed(state, (), None)
+        while heed.state.ledger.pending:
+            step = self._advance(heed.state, len(heed.state.ledger.pending), last=True)
+            heed = Heed(step.state, (*heed.marks, *step.marks), step.statistics)
+        ledger = replace(heed.state.ledger, context=(), topic=-1, opened=0, topic_of=(-1,) * TOPICS, since_turn=0)
+        ledger = replace(ledger, meetings=ledger.meetings + 1, heard=0)
+        return replace(heed, state=topics.closed(replace(heed.state, ledger=ledger)))
+
+    def _advance(self, state: MemoryState, ready: int, *, last: bool = False) -> Heed:
+        """Marks of what is ready of the open segment; into the banks with it once it is full, or the last."""
+        began, size = time.perf_counter(), self.model.sizes.segment
+        ledger = state.ledger
+        packed, speakers = pack((*ledger.context, *ledger.pending), self._probes, labels=ledger.speakers)
+        batch = segment([(packed, len(ledger.context))], size)
+        state = replace(state, ledger=replace(ledger, speakers=speakers))
+        after, output = step(self.model, state, batch, switches=self._switches)
+        marks: list[Marks] = []
+        new = state.ledger
+        for at in range(len(ledger.topics), min(ready, size)):
+            mark, new = self._mark(replace(state, ledger=new), output, batch, at)
+            marks.append(mark)
+        state = replace(state, ledger=new)
+        if ready < size and not last:
+            return Heed(state, tuple(marks), None)
+        count = min(ready, size)
+        kept = self._pinned(self._commit(state, after, output, count), output, batch)
+        took_ms = (time.perf_counter() - began) * 1000
+        return Heed(kept, tuple(marks), statistics(state, kept, output, count, took_ms))
+
+    def _probability(self, task: str, output: Output, batch: Segment, at: int) -> Floats:
+        """Calibrated mix of model and probe, a number for each class."""
+        how = self._calibrations[task]
+        mixed = how.share * output.logits[task][0, at] + (1 - how.share) * batch.probes[0, at, GROUPS[task]]
+        z = (how.slope * mixed + how.offset).numpy()
+        return sigmoid(z) if len(z) == 1 else np.asarray(np.exp(z - z.max()) / np.exp(z - z.max()).sum(), np.float32)
+
+    def _mark(self, state: MemoryState, output: Output, batch: Segment, at: int) -> tuple[Marks, Ledger]:
+        ledger = state.ledger
+        heard = ledger.pending[at]
+        flags = {task: float(self._probability(task, output, batch, at)[0]) for task in FLAGS}
+        act = ACTS[int(self._probability("act", output, batch, at).argmax())]
+        ledger, role = _roles(ledger, output.logits["role"][0, at], int(batch.speaker[0, at]), bool(heard.speaker))
+        ledger, boundary = self._topic(state, ledger, output, at, flags["opens"])
+        owner, sure = _owner(ledger, self._probability("owner", output, batch, at))
+        mark = Marks(
+            utterance_id=heard.id,
+            act=act,
+            action=flags["action"],
+            owner=owner,
+            owner_probability=sure,
+            decision=flags["decision"],
+            question=flags["problem"],
+            salience=flags["salient"],
+            topic=ledger.topic,
+            boundary=boundary,
+            role=role,
+            read_ids=_read_ids(state, output, at),
+        )
+        return mark, ledger
+
+    def _topic(
+        self, state: MemoryState, ledger: Ledger, output: Output, at: int, opens: float
+    ) -> tuple[Ledger, Boundary]:
+        """Which topic the utterance belongs to, and whether it opens or comes back with it."""
+        said: Boundary = ""
+        slot = ledger.topic_of.index(ledger.topic) if ledger.topic >= 0 else -1
+        if ledger.topic < 0:
+            ledger, slot, said = *_opened(ledger), "new"
+        elif opens >= self.threshold("opens") and ledger.since_turn > TOLERANCE:
+            numbers = torch.tensor([[*ledger.topics, *[slot] * (output.h.shape[1] - len(ledger.topics))]])
+            logits, _ = topics.point(self.model, state, output.h, output.told, numbers, torch.tensor([[0, at]]))
+            choice = int(logits[0].argmax())
+            if choice and ledger.topic_of[choice - 1] >= 0:
+                slot, said = choice - 1, "return"
+                ledger = replace(ledger, topic=ledger.topic_of[slot], since_turn=0)
+            else:
+                ledger, slot, said = *_opened(ledger), "new"
+        return replace(ledger, topics=(*ledger.topics, slot), since_turn=ledger.since_turn + 1), said
+
+    def _commit(self, before: MemoryState, after: MemoryState, output: Output, count: int) -> MemoryState:
+        """The segment's first `count` utterances are in the banks; the ledger says from where."""
+        ledger = before.ledger
+        numbers = torch.full((1, output.h.shape[1]), -1)
+        numbers[0, :count] = torch.tensor(ledger.topics[:count])
+        written = topics.write(replace(after, position=before.position), output.told, numbers)
+        done = ledger.pending[:count]
+        ids = [u.id for u in done]
+        for slot in range(SPEAKERS):
+            mine = [u.id for u in done if u.speaker and _slot(ledger, u.speaker) == slot]
+            ledger = policy.came_from(ledger, slot, mine)
+        for slot in range(TOPICS):
+            mine = [i for i, topic in zip(ids, ledger.topics, strict=False) if topic == slot]
+            anew = before.slot_clock[0, TOPIC_SLOTS.start + slot, HITS] == 0
+            ledger = policy.came_from(ledger, TOPIC_SLOTS.start + slot, mine, anew=bool(anew))
+        ledger = _item_provenance(before, ledger, output, ids)
+        rows = int(after.archive_filled[0].sum())
+        ledger = replace(
+            ledger,
+            pending=ledger.pending[count:],
+            topics=(),
+            context=(*ledger.context, *done)[-LOOKBACK:],
+            archive=(*ledger.archive, *ids)[-rows:] if rows else (),
+        )
+        return replace(written, position=after.position, ledger=ledger)
+
+    def _pinned(self, state: MemoryState, output: Output, batch: Segment) -> MemoryState:
+        """Item slots that a probable action item was written to are kept to the last."""
+        held = [
+            ITEM_SLOTS.start + int(where)
+            for column, where, _ in output.item_writes[0].tolist()
+            if column >= 0
+            and float(self._probability("action", output, batch, int(column))[0]) >= self.threshold("action")
+        ]
+        return policy.pin(state, held) if held else state
+
+
+def _slot(ledger: Ledger, speaker: str) -> int:
+    return min(ledger.speakers.index(speaker), SPEAKERS - 1)
+
+
+def _opened(ledger: Ledger) -> tuple[Ledger, int]:
+    """A new topic in the next slot; after TOPICS of them the oldest gives way."""
+    number = ledger.opened
+    slot = number % TOPICS
+    of = (*ledger.topic_of[:slot], number, *ledger.topic_of[slot + 1 :])
+    return replace(ledger, topic=number, opened=number + 1, topic_of=of, since_turn=0), slot
+
+
+def _roles(ledger: Ledger, logits: Tensor, slot: int, known: bool) -> tuple[Ledger, str]:
+    if not known:
+        return ledger, ""
+    blank = (0.0,) * len(ROLES)
+    held = [*ledger.roles, *[blank] * (slot + 1 - len(ledger.roles))]
+    chances = logits.softmax(-1)
+    held[slot] = tuple(round(float(c), 6) for c in chances)
+    best = int(chances.argmax())
+    return replace(ledger, roles=tuple(held)), ROLES[best] if float(chances[best]) >= _SURE_ROLE else ""
+
+
+def _owner(ledger: Ledger, wanted: Floats) -> tuple[str, float]:
+    """Who the sentence gives a task to: the role that it speaks of, at the person who seems to have it."""
+    people = {label: roles for label, roles in zip(ledger.speakers, ledger.roles, strict=False) if any(roles)}
+    scores = {label: float(np.dot(wanted[: len(ROLES)], roles)) for label, roles in people.items()}
+    total = sum(scores.values()) or 1.0
+    single = float(wanted[: len(ROLES)].sum())
+    best = max(scores, key=lambda label: scores[label], default=UNKNOWN)
+    options = {GROUP: float(wanted[GROUP_OWNER]), UNKNOWN: float(wanted[GROUP_OWNER + 1])}
+    if best:
+        options[best] = single * scores[best] / total
+    chosen = max(options, key=lambda who: options[who])
+    return chosen, options[chosen]
+
+
+def _read_ids(state: MemoryState, output: Output, at: int) -> tuple[str, ...]:
+    """Utterances of the archive that got most of the attention."""
+    offset = state.archive.shape[1] - len(state.ledger.archive)
+    rows, mass = output.archive_rows[0, at], output.archive_mass[0, at]
+    best = [int(r) - offset for r, m in zip(rows, mass, strict=True) if float(m) >= _READ_FROM][:_READ]
+    return tuple(state.ledger.archive[r] for r in best if r >= 0)
+
+
+def _item_provenance(before: MemoryState, ledger: Ledger, output: Output, ids: Sequence[str]) -> Ledger:
+    clock = before.slot_clock[0]
+    given: set[int] = set()
+    for column, where, fresh in output.item_writes[0].tolist():
+        if not 0 <= column < len(ids):
+            continue
+        slot = ITEM_SLOTS.start + int(where)
+        if fresh and slot not in given and clock[slot, HITS] > 0:
+            now = int(before.position[0]) + int(column)
+            gone = Eviction(slot, now, now - int(clock[slot, 1]), int(clock[slot, HITS]), "full")
+            ledger = policy.noted(ledger, [gone])
+        given.add(slot)
+        ledger = policy.came_from(ledger, slot, [ids[int(column)]], anew=bool(fresh))
+    return ledger
+
+
+def forget(mind: Mind, meetings: Sequence[Sequence[Heard]], speaker: str) -> MemoryState:
+    """The memory after these meetings as if `speaker` had never spoken: heard again without them, for the memory
+    tokens mix everybody. Equal to a run that never heard them."""
+    state = mind.empty()
+    for number, meeting in enumerate(meetings):
+        for heard in meeting:
+            if heard.speaker != speaker:
+                state = mind.hear(state, heard).state
+        if number + 1 < len(meetings):
+            state = mind.finish(state).state
+    return state

@@ -1,0 +1,192 @@
+"""The proof that memory helps, or does not: the same model on the same meetings with its memory tampered with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from memory import cases, topics
+from memory.cases import Case
+from memory.corpora import MISSING, Annotated, by_series
+from memory.model import Switches
+from memory.packing import Packed, pack, segment
+from memory.predict import Tampered, predict
+from memory.recurrence import empty, step
+from memory.state import MemoryState
+from memory.weights import Shipped
+
+Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
+_HEAD = (
+    "role",
+    "role, one each",
+    "dialogue acts",
+    "salient AP",
+    "action AP",
+    "decision AP",
+    "topic F1",
+    "role minus full",
+)
+_FIRST = 20  # utterances of each speaker in which a memory carried over must show
+
+
+def tables(shipped: Shipped, read: Sequence[Case], *, without: Shipped | None) -> Iterator[Table]:
+    """Everything that is told of the memory beside the tasks."""
+    ways = {
+        "full": Tampered(),
+        "zeroed every segment": Tampered("zeroed"),
+        "swapped with another meeting's": Tampered("swapped"),
+        "frozen after 2 segments": Tampered("frozen"),
+    }
+    rows = [(name, *_row(_again(shipped, read, way), read)) for name, way in ways.items()]
+    if without:
+        off = Tampered(switches=Switches(cache=False, tokens=False, slots=False, archive=False))
+        rows.append(("retrained without banks, equal size", *_row(_again(without, read, off), read)))
+    yield "Controls", ("memory", *_HEAD), rows
+    yield _series(shipped, [c.meeting for c in read])
+    yield _role_curve(read)
+    yield _cost(shipped, read)
+    banks = [(n, *_row(_again(shipped, read, Tampered(switches=s)), read)) for n, s in _switches().items()]
+    yield "Banks", ("bank", *_HEAD), banks
+    far = {f"{h} segments": Tampered(horizon=h) for h in (1, 2, 4, 8, 16)}
+    heard = [(n, *_row(_again(shipped, read, w), read)) for n, w in far.items()]
+    yield "Horizon: how far back the memory may have heard", ("heard", *_HEAD), heard
+    lengths = [(str(size), *_row(_again(_resized(shipped, size), read, Tampered()), read)) for size in (8, 16, 32, 64)]
+    yield "Segment length (trained with 32)", ("utterances", *_HEAD), lengths
+
+
+def _switches() -> dict[str, Switches]:
+    on, off = asdict(Switches()), dict.fromkeys(asdict(Switches()), False)
+    return {
+        **{f"without {name}": Switches(**{**on, name: False}) for name in on},
+        **{f"only {name}": Switches(**{**off, name: True}) for name in on},
+    }
+
+
+def _again(shipped: Shipped, read: Sequence[Case], way: Tampered) -> list[Case]:
+    return cases.again(shipped, [c.meeting for c in read], [c.packed for c in read], tampered=way)
+
+
+def _resized(shipped: Shipped, size: int) -> Shipped:
+    model = type(shipped.model)(replace(shipped.model.sizes, segment=size))
+    model.load_state_dict(shipped.model.state_dict())
+    return replace(shipped, model=model.eval())
+
+
+def _row(read: Sequence[Case], full: Sequence[Case]) -> tuple[str, ...]:
+    flags = (
+        cases.flag_score(cases.flagged(read, task, 1.0)).note.removeprefix("AP ")
+        for task in ("salient", "action", "decision")
+    )
+    scores = (cases.roles(read, 1.0), cases.roles(read, 1.0, assign=True), cases.accuracy(read, "act", 1.0))
+    return (*(f"{s.value:.3f}" for s in scores), *flags, f"{_topic_f1(read):.3f}", _paired(read, full))
+
+
+def _topic_f1(read: Sequence[Case]) -> float:
+    return cases.boundaries(read, "opens", 1.0)["F1"].value
+
+
+def _paired(read: Sequence[Case], full: Sequence[Case]) -> str:
+    """Difference of the share of right roles with its interval over meetings, in pairs."""
+    rights = [[_right(c) for c in some] for some in (read, full)]
+    known = np.array([[(c.meeting.role != MISSING).sum()] for c in read], np.float64)
+    rows = np.c_[np.array(rights[0]) - np.array(rights[1]), known]
+    rng = np.random.default_rng(0)
+    draws = rows[rng.integers(len(rows), size=(10_000, len(rows)))].sum(1)
+    low, high = np.quantile(draws[:, 0] / np.maximum(draws[:, 1], 1), [0.025, 0.975])
+    return f"{rows[:, 0].sum() / max(rows[:, 1].sum(), 1):+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _right(case: Case) -> float:
+    known = case.meeting.role != MISSING
+    return float((case.reading.logits["role"].argmax(1) == case.meeting.role)[known].sum())
+
+
+def _role_curve(read: Sequence[Case]) -> Table:
+    rows = [
+        (f"log-odds of the last {n}" if n else "log-odds of all", str(cases.roles(read, 0.0, last=n)))
+        for n in (1, 5, 20, 100, 0)
+    ]
+    return (
+        "Role by history",
+        ("own utterances", "role, mean over utterances"),
+        [*rows, ("the memory", str(cases.roles(read, 1.0)))],
+    )
+
+
+def _series(shipped: Shipped, meetings: Sequence[Annotated]) -> Table:
+    """Meetings b, c, d of each team, heard after the earlier ones or with an empty memory."""
+    rows: list[tuple[str, ...]] = []
+    kept: dict[str, list[tuple[float, float, float]]] = {"b": [], "c": [], "d": []}
+    for series in (s for s in by_series(meetings).values() if len(s) > 1 and (s[0].role != MISSING).any()):
+        state: MemoryState | None = None
+        labels: tuple[str, ...] = ()
+        for meeting in series:
+            packed, labels = pack(meeting.heard, shipped.probes, labels=labels)
+            first = _first_of_each(packed) & (meeting.role != MISSING)
+            alone, _ = predict(shipped.model, [packed], [meeting.topic])
+            carried, after = predict(shipped.model, [packed], [meeting.topic], start=state)
+            state = topics.closed(after)
+            if meeting.name[-1] in kept:
+                counts = [((r[0].logits["role"].argmax(1) == meeting.role) & first).sum() for r in (alone, carried)]
+                kept[meeting.name[-1]].append((counts[0], counts[1], first.sum()))
+    for letter, counts in (*kept.items(), ("b, c, d", [c for many in kept.values() for c in many])):
+        total = np.array(counts, np.float64).reshape(-1, 3).sum(0)
+        rows.append(
+            (letter, str(len(counts)), f"{total[0] / max(total[2], 1):.3f}", f"{total[1] / max(total[2], 1):.3f}")
+        )
+    return (
+        f"Series: role in the first {_FIRST} utterances of each speaker",
+        ("meeting", "meetings", "flushed", "carried over"),
+        rows,
+    )
+
+
+def _first_of_each(packed: Packed) -> NDArray[np.bool_]:
+    counts: dict[int, int] = {}
+    out = np.zeros(len(packed), bool)
+    for i, who in enumerate(packed.speaker.tolist()):
+        counts[who] = counts.get(who, 0) + 1
+        out[i] = counts[who] <= _FIRST
+    return out
+
+
+@torch.no_grad()
+def _cost(shipped: Shipped, read: Sequence[Case]) -> Table:
+    """Time of a step and size of the state, two hours and ten hours into a meeting of these utterances on end."""
+    size = shipped.model.sizes.segment
+    rows: list[tuple[str, ...]] = []
+    pieces = [(c.packed, first) for c in read for first in range(0, len(c.packed) - size, size)]
+    rng = np.random.default_rng(0)
+    state, taken = empty(shipped.model), []
+    for number in range(1, 541):  # 540 segments of 32 are ten hours at AMI's 29 utterances a minute
+        piece = segment([pieces[int(rng.integers(len(pieces)))]], size)
+        began = time.perf_counter()
+        state, _ = step(shipped.model, state, piece)
+        taken.append((time.perf_counter() - began) * 1000)
+        if number in (32, 108, 540):
+            last = np.array(taken[-100:])
+            rows.append(
+                (
+                    f"{number * size / 29 / 60:.1f}",
+                    f"{np.median(last):.1f}",
+                    f"{np.quantile(last, 0.95):.1f}",
+                    f"{state.bytes() / 1e6:.2f}",
+                )
+            )
+    off = Switches(cache=False, tokens=False, slots=False, archive=False)
+    bare = []
+    for _ in range(60):
+        began = time.perf_counter()
+        step(shipped.model, empty(shipped.model, archive=8), piece, switches=off)
+        bare.append((time.perf_counter() - began) * 1000)
+    rows.append(("no memory", f"{np.median(bare):.1f}", f"{np.quantile(bare, 0.95):.1f}", "0"))
+    return (
+        f"Cost of a step of {size} utterances, {torch.get_num_threads()} thread(s)",
+        ("hours", "ms median", "ms p95", "state MB"),
+        rows,
+    )

@@ -1,0 +1,83 @@
+"""The command that shows what a meeting's memory held, when, and why it let go of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.chart import memory_chart
+from pipeline.cli.options import config_option, json_option, library_of
+from pipeline.events import Learned, PipelineError, Said
+from pipeline.screen import clock
+from pipeline.transcript import Transcript
+
+_COLUMNS = (
+    "at",
+    "hit_rate",
+    "age_p50",
+    "age_p95",
+    "write_rate",
+    "gate_open",
+    "topics",
+    "items",
+    "archived",
+    "evicted",
+    "step_ms",
+)
+
+
+@click.command()
+@click.argument("meeting", default="latest")
+@config_option
+@json_option
+@click.option("--plot", type=click.Path(path_type=Path), help="also draw it, as this SVG file")
+def memory(meeting: str, config: Path | None, as_json: bool, plot: Path | None) -> None:
+    """Show what the memory of a meeting held, when, and why it let go."""
+    library = library_of(config)
+    events = list(library.events(library.meeting(meeting)))
+    moments = [e.content for e in events if isinstance(e, Learned) and e.kind == "memory"]
+    topics = [e.content for e in events if isinstance(e, Learned) and e.kind == "topic"]
+    if not moments:
+        raise PipelineError("this meeting was held without a memory; set memory.enabled and transcribe it with --again")
+    if as_json:
+        for moment in moments:
+            click.echo(json.dumps(moment))
+    else:
+        _print(Transcript.of(events).title, moments, topics)
+    if plot:
+        heard = [e.utterance.start_s for e in events if isinstance(e, Said) and not e.utterance.suppressed]
+        marked = [(sum(s <= t["start_s"] for s in heard), t["title"]) for t in topics if t["state"] == "closes"]
+        try:
+            plot.write_text(memory_chart(Transcript.of(events).title, moments, marked), encoding="utf-8")
+        except OSError as error:
+            raise PipelineError(f"{plot} could not be written ({error.strerror}); name another file") from error
+
+
+def _print(title: str, moments: list[dict[str, Any]], topics: list[dict[str, Any]]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(title, style="bold"))
+    for topic in (t for t in topics if t["state"] != "opens"):
+        name = f"{topic['title']} ({', '.join(topic['keywords'])})"
+        console.print(
+            Text.assemble(
+                (f"{clock(topic['start_s']):>7}", "cyan"), f"  topic {topic['topic'] + 1} {topic['state']}: {name}"
+            )
+        )
+    table = Table(*(c.replace("_", " ") for c in _COLUMNS), box=None, pad_edge=False)
+    for moment in moments:
+        table.add_row(*(f"{moment[c]:g}" for c in _COLUMNS))
+    console.print(table)
+    gone = {(e["at"], e["slot"], e["reason"], e["age"], e["hits"]) for m in moments for e in m["evictions"]}
+    for at, slot, reason, age, hits in sorted(gone):
+        console.print(
+            f"slot {slot} was given away at utterance {at}: {reason}, {age} utterances old, used {hits} times"
+        )
+    last = moments[-1]
+    held = f"{last['archived']} utterances in the archive, {last['pinned']} slots pinned"
+    console.print(f"state: {last['state_bytes'] / 1e6:.2f} MB, {held}")
