@@ -25,7 +25,10 @@ class Embedder(Protocol):
     """What turns texts into vectors; vectors of one name can be compared with each other and with no others."""
 
     name: str
-    dimensions: int
+
+    @property
+    def dimensions(self) -> int:
+        """d of its vectors."""
 
     def __call__(self, texts: Sequence[str]) -> Vectors: ...
 
@@ -136,4 +139,5 @@ def word_pieces(vocabulary: Path) -> Tokenizer:
 
 def _unit(vectors: Vectors) -> Vectors:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-12)
+    unit: Vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-12)
+    return unit

@@ -111,9 +111,7 @@ def _in_cells(vectors: Vectors) -> Any:
     import faiss
 
     cells = int(4 * np.sqrt(len(vectors)))
-    index = faiss.IndexIVFFlat(
-        faiss.IndexFlatIP(vectors.shape[1]), vectors.shape[1], cells, faiss.METRIC_INNER_PRODUCT
-    )
+    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(vectors.shape[1]), vectors.shape[1], cells, faiss.METRIC_INNER_PRODUCT)
     sample = np.random.default_rng(0).choice(len(vectors), min(len(vectors), 40 * cells), replace=False)
     index.train(np.ascontiguousarray(vectors[np.sort(sample)], np.float32))
     index.nprobe = PROBED

@@ -19,7 +19,9 @@ _LOOKS = re.compile(r"(?<!\\)(\*{1,3}|`{1,3}|~~)|(?<![\\\w])_{1,3}(?=\S)|(?<=\S)
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]{0,500}>", re.DOTALL)
 _HIDDEN = {"script", "style", "template", "noscript", "head", "svg", "iframe", "object", "select", "textarea"}
-_BREAKING = set("p div li ul ol table tr td th br hr section article header footer main aside nav blockquote pre".split())
+_BREAKING = set(
+    "p div li ul ol table tr td th br hr section article header footer main aside nav blockquote pre".split()
+)
 _BREAKING |= set("dl dt dd figure figcaption address form fieldset details summary caption title".split())
 _DEEPEST = 2_000  # open hidden elements that are counted
 

@@ -114,7 +114,7 @@ def _shape(line: str) -> str:
 
 
 def _page_blocks(lines: list[str], page: int) -> Iterator[Block]:
-    """Lines joined to paragraphs: one ends where a line falls short of the others or a sentence ends in a short line."""
+    """Lines joined to paragraphs: one ends where a line falls short of the others."""
     widest = max((len(line) for line in lines), default=0)
     waiting: list[str] = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import PurePath
 
 from retrieval.passage import Hit, Passage
@@ -66,7 +67,7 @@ def _stands_in(part: list[str], whole: list[str]) -> bool:
 def _number_after(text: str, kind: str) -> int | None:
     """The number in "section three", "page 12"; None where none is said."""
     said = terms(re.sub(r"\bone\b", "1", text, flags=re.IGNORECASE).replace("§", " section "))
-    for word, number in zip(said, said[1:], strict=False):
+    for word, number in pairwise(said):
         if _PLACE.get(word) == kind and number.isdigit() and len(number) < 5:
             return int(number)
     return None

@@ -98,13 +98,17 @@ class Shelf:
         """Puts a document in the place of what was known of it; `mark` changes when it does."""
         texts = [f"{passage.section}\n{passage.text}" for passage in passages]
         vectors = self.embedder(texts) if texts else np.zeros((0, self.embedder.dimensions), np.float32)
-        rows = [_row(p, text, vector.astype(np.float16)) for p, text, vector in zip(passages, texts, vectors, strict=True)]
+        rows = [
+            _row(p, text, vector.astype(np.float16)) for p, text, vector in zip(passages, texts, vectors, strict=True)
+        ]
         digest = passages[0].sha256 if passages else ""
 
         def work(db: sqlite3.Connection) -> None:
             db.execute("delete from document where path = ?", (_storable(path),))
             values = (_storable(path), kind, digest, mark, _storable(trouble))
-            added = db.execute("insert into document (path, kind, sha256, mark, trouble) values (?, ?, ?, ?, ?)", values)
+            added = db.execute(
+                "insert into document (path, kind, sha256, mark, trouble) values (?, ?, ?, ?, ?)", values
+            )
             db.executemany(
                 f"insert into passage values (null, {added.lastrowid}, {', '.join('?' * 10)})",
                 rows,

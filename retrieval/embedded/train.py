@@ -64,17 +64,17 @@ class Model(torch.nn.Module):
         return torch.expm1(self.log_weights).clamp(min=0)
 
 
-def lessons(folder: Path, *, held_out: bool = False) -> list[Lesson]:
-    """AMI's meetings that have a summary."""
+def lessons(folder: Path, *, held_out: bool = False, kinds: Sequence[str] = KINDS) -> list[Lesson]:
+    """AMI's meetings that have a summary of these kinds."""
     found = []
     for path in sorted(folder.glob("*.json")):
         meeting = json.loads(path.read_text(encoding="utf-8"))
-        lesson = _lesson(meeting["utterances"], meeting.get("summary") or {})
+        lesson = _lesson(meeting["utterances"], meeting.get("summary") or {}, kinds)
         found += [lesson] if lesson.statements else []
     return [lesson for i, lesson in enumerate(found) if (i % HELD_OUT == 0) == held_out]
 
 
-def _lesson(utterances: list[dict[str, Any]], summary: dict[str, Any]) -> Lesson:
+def _lesson(utterances: list[dict[str, Any]], summary: dict[str, Any], kinds: Sequence[str]) -> Lesson:
     windows: list[list[str]] = [[]]
     window_of = {}
     for utterance in utterances:
@@ -84,7 +84,7 @@ def _lesson(utterances: list[dict[str, Any]], summary: dict[str, Any]) -> Lesson
         window_of[utterance["id"]] = len(windows) - 1
     statements = [
         (item["text"], frozenset(window_of[i] for i in item["evidence"] if i in window_of))
-        for kind in KINDS
+        for kind in kinds
         for item in summary.get(kind, ())
     ]
     return Lesson(tuple(" ".join(texts) for texts in windows), tuple((t, e) for t, e in statements if e))
@@ -135,7 +135,8 @@ def _loss(model: Model, pair: Sequence[Any], first: tuple[torch.Tensor, torch.Te
     used = torch.unique(torch.tensor([piece for text in windows + statements for piece in text]))
     moved = PULL_VECTORS * (model.vectors[used] - first[0][used]).square().mean()
     moved = moved + PULL_WEIGHTS * (model.log_weights[used] - first[1][used]).square().mean()
-    return moved - ((likely * right).sum(1) / right.sum(1)).mean()
+    loss: torch.Tensor = moved - ((likely * right).sum(1) / right.sum(1)).mean()
+    return loss
 
 
 def _thinned(text: list[int]) -> list[int]:
