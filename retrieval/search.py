@@ -45,6 +45,11 @@ def search(shelf: Shelf, text: str, *, most: int = 10, kind: str = "", fits: Fit
     return _ranked(shelf, question, kept, lexical)[:most]
 
 
+def shared(text: str, passage: Passage) -> int:
+    """How many different words of the text stand in the passage."""
+    return len(set(keywords(text)) & set(map(stem, terms(f"{passage.section} {passage.text}"))))
+
+
 def within(shelf: Shelf, text: str, passages: Sequence[Passage]) -> list[Hit]:
     """These passages as hits, the best first, whether or not they share a word with the text."""
     return _ranked(shelf, _question(shelf, text), dict(enumerate(passages)), {})
@@ -98,15 +103,18 @@ def _hit(shelf: Shelf, question: Question, passage: Passage, cosine: float, over
 
 def quoted(shelf: Shelf, text: str, hit: Hit) -> Hit:
     """The hit with the sentence of its passage that fits the text best as its quote."""
-    spans = list(sentences(hit.passage.text))
-    if len(spans) < 2:
-        return hit
+    return clearest(shelf, text, [hit])
+
+
+def clearest(shelf: Shelf, text: str, hits: Sequence[Hit]) -> Hit:
+    """Of some hits the one that has the sentence that fits the text best, with it as its quote."""
+    spans = [(hit, start, stop) for hit in hits for start, stop in sentences(hit.passage.text)]
     question = _question(shelf, text)
-    parts = [hit.passage.text[start:stop] for start, stop in spans]
+    parts = [hit.passage.text[start:stop] for hit, start, stop in spans]
     vectors = shelf.embedder([text, *parts])
     near = vectors[1:] @ vectors[0]
     fit = [_overlap(question, part) + 0.5 * float(cosine) for part, cosine in zip(parts, near, strict=True)]
-    start, stop = spans[int(np.argmax(fit))]
+    hit, start, stop = spans[int(np.argmax(fit))]
     return replace(hit, quote=hit.passage.text[start:stop], start=start)
 
 
