@@ -14,7 +14,7 @@ from retrieval.shelf import Shelf
 from retrieval.words import STOPWORDS, stem, terms
 
 _PLACE = {"section": "section", "chapter": "section", "part": "section", "page": "page"}
-UNNAMED = 0.8  # score from which words that name no document count as taken from one
+UNNAMED = 0.78  # score from which words that name no document count as taken from one
 NAMED = 0.15  # share of the words, by weight, that a named document's passage must hold when no place is named
 WORDS = 3  # and that many of its words must stand there
 CLOSE = 3  # passages of a named place whose sentences are compared

@@ -31,7 +31,9 @@ class Letters:
         counts = np.array([[t.lower().count(chr(97 + i)) for i in range(26)] for t in texts], np.float32).reshape(
             -1, 26
         )
-        return counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1e-9)
+        lengths = np.linalg.norm(counts, axis=1, keepdims=True)
+        unit: Vectors = counts / np.maximum(lengths, np.float32(1e-9))
+        return unit
 
 
 @pytest.fixture
@@ -60,7 +62,12 @@ def found(shelf: Shelf, question: str) -> list[str]:
 def test_files_that_did_not_change_are_not_read(shelf: Shelf, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
     real = documents.read
-    monkeypatch.setattr(documents, "read", lambda path: (read.append(path), real(path))[1])
+
+    def noted(path: Path) -> documents.Source:
+        read.append(path)
+        return real(path)
+
+    monkeypatch.setattr(documents, "read", noted)
     assert shelf.sync() == []
     assert read == []
     (docs / "note.txt").write_text("The launch is on the first of July.")
