@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import PurePath
 
@@ -33,34 +34,44 @@ class Reference:
 
 def cited(text: str, shelf: Shelf, *, before: Sequence[str] = ()) -> Reference | None:
     """The passage that `text` refers to, or None; `before` is what was said just before, the latest last."""
-    by_document: dict[str, list[Passage]] = {}
-    for _, passage in shelf.all_passages("document"):
-        by_document.setdefault(passage.document, []).append(passage)
+    known = list(shelf.marks("document"))
     section, page = _number_after(text, "section"), _number_after(text, "page")
-    documents = _named(text, by_document)
+    documents = _named(text, known)
     if not documents and (section or page):
-        documents = next(filter(None, (_named(said, by_document) for said in list(before)[: -MOST_BACK - 1 : -1])), [])
+        documents = next(filter(None, (_named(said, known) for said in list(before)[: -MOST_BACK - 1 : -1])), [])
     if documents or section or page:
-        chosen = [p for d in (documents or by_document) for p in by_document[d] if _at(p, section, page)]
-        said = _without_names(text, documents)
-        hits = [hit for hit in within(shelf, said, chosen)[:CLOSE] if section or page or hit.overlap >= NAMED]
-        if hits:
-            return Reference(clearest(shelf, said, hits), bool(documents), section, page)
-        if documents or not by_document:
-            return None
+        return _at_place(text, shelf, documents, section, page)
     hits = search(shelf, text, most=1, kind="document")
     if hits and hits[0].score >= UNNAMED and shared(text, hits[0].passage) >= WORDS:
         return Reference(quoted(shelf, text, hits[0]), False, None, None)
     return None
 
 
-def _named(text: str, documents: dict[str, list[Passage]]) -> list[str]:
+def _at_place(
+    text: str, shelf: Shelf, documents: Sequence[str], section: int | None, page: int | None
+) -> Reference | None:
+    """The passage of these documents, or of any where none is named, that lies there and says what is said."""
+    said = _without_names(text, documents)
+    if documents:
+        chosen = [p for document in documents for p in shelf.passages_of(document) if _at(p, section, page)]
+        hits = within(shelf, said, chosen)
+    else:
+        hits = search(shelf, said, kind="document", fits=lambda p: _at(p, section, page) and shared(said, p) > 0)
+    hits = [hit for hit in hits[:CLOSE] if section or page or hit.overlap >= NAMED]
+    return Reference(clearest(shelf, said, hits), bool(documents), section, page) if hits else None
+
+
+def _named(text: str, documents: Sequence[str]) -> list[str]:
     """The documents whose name is said in one piece; the longest name wins: "test report" is not any report."""
     said = [stem(term) for term in terms(text)]
-    names = {document: [stem(term) for term in terms(PurePath(document).stem)] for document in documents}
-    heard = {d: len(name) for d, name in names.items() if name and _stands_in(name, said)}
+    heard = {d: len(_name(d)) for d in documents if _name(d) and _stands_in(_name(d), said)}
     longest = max(heard.values(), default=0)
     return [document for document, length in heard.items() if length == longest]
+
+
+@lru_cache(maxsize=10_000)
+def _name(document: str) -> list[str]:
+    return [stem(term) for term in terms(PurePath(document).stem)]
 
 
 def _stands_in(part: list[str], whole: list[str]) -> bool:

@@ -150,6 +150,11 @@ class Shelf:
         rows = self.with_db(lambda db: db.execute(f"{query} where passage.id in ({marks})", ids).fetchall())
         return {row[0]: _passage(row[1:]) for row in rows}
 
+    def passages_of(self, path: str) -> list[Passage]:
+        """Those of one document, in order."""
+        query = f"select {_COLUMNS} from passage join document on document = document.id where path = ? order by start"
+        return [_passage(row) for row in self.with_db(lambda db: db.execute(query, (_storable(path),)).fetchall())]
+
     def all_passages(self, kind: str = "document") -> Iterator[tuple[int, Passage]]:
         """Every passage of a kind with its number."""
         query = f"select passage.id, {_COLUMNS} from passage join document on document = document.id where kind = ?"
