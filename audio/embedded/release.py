@@ -17,7 +17,7 @@ import torch
 from whisper.tokenizer import get_tokenizer
 
 from audio.embedded.train import build, lengthen
-from audio.embedded.windows import Vocabulary
+from audio.embedded.windows import STAMPS, Vocabulary
 
 MODEL = Path(__file__).parent / "model.pt"
 
@@ -26,7 +26,7 @@ def release(checkpoint: Path, model: Path = MODEL) -> int:
     """Write `model` from `checkpoint`; returns its size in bytes."""
     state = torch.load(checkpoint, weights_only=True)
     tokenizer = get_tokenizer(multilingual=False)
-    vocabulary = Vocabulary(tuple(state["kept"]), tokenizer.timestamp_begin + 1501)
+    vocabulary = Vocabulary(tuple(state["kept"]), tokenizer.timestamp_begin + STAMPS)
     weights = {name: tensor.half() for name, tensor in lengthen(state["model"], vocabulary).items()}
     dims = asdict(replace(build(vocabulary).dims, n_vocab=vocabulary.size))
     plain = BytesIO()

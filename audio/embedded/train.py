@@ -1,9 +1,11 @@
 """Train the embedded recogniser: `python -m audio.embedded.train --ami DIR --work DIR`.
 
-Loss: cross-entropy over the decoder; cross-entropy over the phone of every frame, at the encoder's
-middle and end, since the voices tell when they say what; a little character CTC (Watanabe et al.
-2017, hybrid CTC/attention); and the guidance of some cross-attention heads to the frames where a
-token is spoken (after Tachibana et al. 2018, guided attention).
+Loss: cross-entropy over the decoder; over the phone of every frame, in the encoder's middle, since the
+voices tell when they say what (low-level tasks belong on low layers: Toshniwal et al. 2017); character
+CTC at its end (Watanabe et al. 2017, hybrid CTC/attention); and the guidance of some cross-attention
+heads to the frames where a token is spoken (after Tachibana et al. 2018, guided attention). The
+embeddings of the timestamps are a learned map of the encoder's positional sinusoids, so that what is
+learned of one holds for all.
 Letters: B windows, T tokens, F encoder frames, d = 256 width, R = short vocabulary, P = phones.
 """
 
@@ -24,13 +26,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from whisper.model import ModelDimensions, Whisper
+from torch.func import functional_call
+from whisper.model import ModelDimensions, Whisper, sinusoids
 from whisper.tokenizer import get_tokenizer
 
 from audio.embedded.phones import PHONES
 from audio.embedded.texts import ami_sentences, compound_sentences, corpus, vocabulary
 from audio.embedded.voices import record
-from audio.embedded.windows import IGNORED, Batch, Speech, Vocabulary, Windows, english_filters, log_mel
+from audio.embedded.windows import IGNORED, STAMPS, Batch, Speech, Vocabulary, Windows, english_filters, log_mel
 
 COMMON_WORDS = 1200  # of the AMI train meetings, beside all words of our templates
 SENTENCES, COMPOUND_SENTENCES = 18_000, 3_500
@@ -38,6 +41,7 @@ N_MELS, N_AUDIO_CTX, N_STATE, N_HEAD, N_AUDIO_LAYER, N_TEXT_LAYER, N_TEXT_CTX = 
 CTC_OUTPUTS = 29
 GUIDED_LAYERS, GUIDED_HEADS = (1, 2), 2  # the layers that Whisper's word timing reads, and how many heads in each
 GUIDE_FRAMES = 15  # 0.3 s on either side
+STAMP_BLUR = (0.4, 0.2, 0.1)  # of a timestamp's target: itself, its neighbours (20 ms), theirs
 
 
 @dataclass(frozen=True)
@@ -55,25 +59,20 @@ class Plan:
     """How long and how hard to train."""
 
     minutes: float = 110.0  # wall time over all resumptions; the cosine ends here
-    peak_rate: float = 1e-3
+    peak_rate: float = 8e-4
     warm_up_steps: int = 200
-    ctc_weight: float = 0.2
-    phone_weights: tuple[float, float] = (2.0, 0.5)  # at the start; from 3/4 of the time on
+    ctc_weight: float = 0.5
+    phone_weight: float = 0.5
     guide_weight: float = 0.3
     weight_decay: float = 0.01
     seed: int = 1
     lengths: tuple[Length, ...] = (
-        Length(6, 10, (0.20, 0.15, 0.10, 0.05)),
-        Length(6, 10, (0.60, 0.40, 0.15, 0.00), shifted=True),
-        Length(12, 5, (0.20, 0.20, 0.15, 0.05), shifted=True),
-        Length(18, 3, (0.00, 0.15, 0.20, 0.15)),
-        Length(30, 2, (0.00, 0.10, 0.40, 0.75)),
+        Length(6, 10, (0.25, 0.15, 0.10, 0.10)),
+        Length(6, 10, (0.30, 0.15, 0.05, 0.00), shifted=True),
+        Length(12, 5, (0.20, 0.20, 0.10, 0.05), shifted=True),
+        Length(18, 3, (0.05, 0.10, 0.15, 0.15)),
+        Length(30, 2, (0.20, 0.40, 0.60, 0.70)),
     )
-
-    def phone_weight(self, done: float) -> float:
-        """The encoder has to learn its sounds first, then the decoder leads."""
-        first, last = self.phone_weights
-        return first + (last - first) * min(1.0, done / 0.75)
 
     def choose(self, done: float, chooser: random.Random) -> Length:
         """The next batch's length when the share `done` of the time is gone."""
@@ -128,8 +127,21 @@ class Heads(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.ctc = nn.Linear(N_STATE, CTC_OUTPUTS)
-        self.phones = nn.Linear(N_STATE, len(PHONES))
-        self.early_phones = nn.Linear(N_STATE, len(PHONES))  # of the encoder's middle: its first layers learn faster
+        self.phones = nn.Linear(N_STATE, len(PHONES))  # of the encoder's middle
+        self.stamps = nn.Linear(N_STATE, N_STATE, bias=False)  # a time's sinusoids to its token's embedding
+        self.times: Tensor
+        self.register_buffer("times", sinusoids(STAMPS, N_STATE), persistent=False)
+
+    def embedding(self, model: Whisper) -> Tensor:
+        """The short vocabulary's embedding, its timestamps made from their times: (R, d)."""
+        rows = model.decoder.token_embedding.weight
+        return torch.cat([rows[: -STAMPS - 1], self.stamps(self.times), rows[-1:]])
+
+    def fit(self, model: Whisper) -> None:
+        """Take over the timestamps of a trained model, as far as such a map can."""
+        rows, times = model.decoder.token_embedding.weight[-STAMPS - 1 : -1].detach(), self.times
+        ridge = times.T @ times + torch.eye(N_STATE)
+        self.stamps.weight.data.copy_(torch.linalg.solve(ridge, times.T @ rows).T)
 
 
 def encode(model: Whisper, mel: Tensor, offset: int) -> tuple[Tensor, Tensor]:
@@ -145,6 +157,21 @@ def encode(model: Whisper, mel: Tensor, offset: int) -> tuple[Tensor, Tensor]:
         x = block(x)
         middle = x if number == len(encoder.blocks) // 2 else middle
     return encoder.ln_post(x), F.layer_norm(middle, (N_STATE,))
+
+
+def decoder_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy of a token, timestamps blurred: (B, T, R), (B, T) -> scalar."""
+    scores, wanted = logits.float().log_softmax(-1).flatten(0, 1), targets.flatten()
+    scores, wanted = scores[wanted != IGNORED], wanted[wanted != IGNORED]
+    first, last = logits.shape[-1] - 1 - STAMPS, logits.shape[-1] - 2
+    stamps = (wanted >= first) & (wanted <= last)
+    words = -scores[~stamps].gather(1, wanted[~stamps, None]).sum()
+    total = words
+    for distance, weight in enumerate(STAMP_BLUR):
+        for near in {distance, -distance}:
+            neighbours = (wanted[stamps, None] + near).clamp(first, last)
+            total = total - weight * scores[stamps].gather(1, neighbours).sum()
+    return total / len(wanted)
 
 
 def phone_loss(scores: Tensor, phones: Tensor) -> Tensor:
@@ -203,7 +230,6 @@ class Losses:
     decoder: Tensor
     ctc: Tensor
     phones: Tensor
-    early_phones: Tensor
     guide: Tensor
 
 
@@ -212,17 +238,16 @@ def losses(model: Whisper, heads: Heads, batch: Batch, *, filters: Tensor, unuse
     mel = log_mel(batch.audio, batch.ceiling, filters)
     with torch.autocast("cpu", dtype=torch.bfloat16), watched(model) as seen:
         frames, middle = encode(model, mel, batch.offset)
-        logits = model.decoder(batch.tokens, frames)  # (B, T, R)
-        letters, phones, early = heads.ctc(frames), heads.phones(frames), heads.early_phones(middle)
+        rows = {"token_embedding.weight": heads.embedding(model)}
+        logits = functional_call(model.decoder, rows, (batch.tokens, frames))  # (B, T, R)
+        letters, phones = heads.ctc(frames), heads.phones(middle)
         guides = [guide_loss(seen[layer, "query"], seen[layer, "key"], batch.places) for layer in GUIDED_LAYERS]
     multiplicity = torch.zeros(logits.shape[-1])
     multiplicity[-1] = math.log(unused)
-    logits = (logits.float() + multiplicity).flatten(0, 1)
     return Losses(
-        F.cross_entropy(logits, batch.targets.flatten(), ignore_index=IGNORED),
+        decoder_loss(logits.float() + multiplicity, batch.targets),
         ctc_loss(letters, batch.letters),
         phone_loss(phones, batch.phones),
-        phone_loss(early, batch.phones),
         torch.stack(guides).mean(),
     )
 
@@ -257,6 +282,7 @@ class Course:
 
     def save(self, path: Path, vocabulary: Vocabulary) -> None:
         """Write the checkpoint beside `path` and move it there in one step."""
+        self.model.decoder.token_embedding.weight.data.copy_(self.heads.embedding(self.model))
         state = {
             "model": self.model.state_dict(),
             "heads": self.heads.state_dict(),
@@ -285,7 +311,9 @@ def begin(plan: Plan, vocabulary: Vocabulary, start_from: Path | None) -> Course
         checkpoint = torch.load(start_from, map_location="cpu", weights_only=True)
         model.load_state_dict(shorten(checkpoint["model_state_dict"], vocabulary))
         if "heads" in checkpoint:
-            heads.load_state_dict({k: v.float() for k, v in checkpoint["heads"].items()})
+            heads.load_state_dict({k: v.float() for k, v in checkpoint["heads"].items()}, strict=False)
+        if "stamps.weight" not in checkpoint.get("heads", {}):
+            heads.fit(model)
     parameters = [*model.parameters(), *heads.parameters()]
     return Course(
         model,
@@ -309,8 +337,7 @@ def train(course: Course, windows: Windows, plan: Plan, vocabulary: Vocabulary, 
         batch = windows.batch(length.windows, length.seconds, shifted=length.shifted)
         found = losses(course.model, course.heads, batch, filters=filters, unused=unused)
         course.optimizer.zero_grad(set_to_none=True)
-        phones = found.phones + 0.5 * found.early_phones
-        total = found.decoder + plan.phone_weight(done) * phones + plan.ctc_weight * found.ctc
+        total = found.decoder + plan.phone_weight * found.phones + plan.ctc_weight * found.ctc
         (total + plan.guide_weight * found.guide).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, 1.0)
         course.optimizer.step()

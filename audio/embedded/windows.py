@@ -26,6 +26,7 @@ FRAMES_PER_SECOND = 50  # encoder frames: HOP_LENGTH of 160 samples, then a stri
 CTC_LETTERS = " abcdefghijklmnopqrstuvwxyz'"  # index + 1; 0 is the blank
 FIRST_TIMESTAMP_LIMIT = 50  # Whisper's decoder allows at most 1.00 s (50 x 20 ms) for the first one
 IGNORED = -100
+STAMPS = 1501  # timestamp tokens: 0.00 to 30.00 s
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Vocabulary:
         texts = {f" {s}" for s in sentences}
         texts |= {form for w in known for form in (f" {w}", f" {w.capitalize()}", w)}
         tokens = {t for text in texts for t in tokenizer.encode(text)}
-        size = tokenizer.timestamp_begin + 1501
+        size = tokenizer.timestamp_begin + STAMPS
         return cls(tuple(sorted(tokens | set(range(tokenizer.eot, size)))), size)
 
 
