@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+from zipfile import BadZipFile
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.passage import ShelfError
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+from retrieval.words import stem, terms
 
 Vectors = NDArray[np.float32]  # (n, d), each of length 1, or 0 where the model knows nothing of a text
 EMBEDDED = Path(str(files("retrieval").joinpath("embedded")))
+MEANING, WORDS = "meaning.npz", "words.txt"  # in a folder of the embedded model
+BUCKETS, LETTERS = 8192, range(3, 6)  # into which the parts of an unknown word fall, and their lengths
+REMEMBERED = 50_000  # words whose rows are not looked up again
 LONGEST = 2_000  # characters of a text that count; a passage has 600
 
 
@@ -36,7 +39,7 @@ class Embedder(Protocol):
 class Embedded:
     """The mean of its words' vectors, each with a weight: no network, no download; embedded/MODEL_CARD.md says more."""
 
-    name = "embedded-1"
+    name = "embedded-2"
 
     def __init__(self, folder: Path = EMBEDDED) -> None:
         self._folder = folder
@@ -48,19 +51,33 @@ class Embedded:
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
-        readable = [text[:LONGEST].encode("utf-8", "replace").decode() for text in texts]
-        tokenized = self._tokenizer.encode_batch(readable, add_special_tokens=False)
-        for i, tokens in enumerate(tokenized):
-            if tokens.ids:
-                vectors[i] = self._table[tokens.ids].astype(np.float32).T @ self._weights[tokens.ids]
+        for i, text in enumerate(texts):
+            read = [self._rows(stem(term)) for term in terms(text[:LONGEST])]
+            if read:
+                rows = np.concatenate(read)
+                shares = np.repeat([1 / len(some) for some in read], [len(some) for some in read])
+                vectors[i] = self._table[rows].astype(np.float32).T @ (self._weights[rows] * shares.astype(np.float32))
         return _unit(vectors)
+
+    def _rows(self, word: str) -> NDArray[np.int64]:
+        if word not in self._read:
+            if len(self._read) >= REMEMBERED:
+                self._read.clear()
+            known = self._known.get(word)
+            parts = letters(word, BUCKETS) if known is None else []
+            self._read[word] = np.array([len(self._known) + part for part in parts] if known is None else [known])
+        return self._read[word]
+
+    @cached_property
+    def _read(self) -> dict[str, NDArray[np.int64]]:
+        return {}
 
     @cached_property
     def _model(self) -> dict[str, NDArray[Any]]:
         try:
-            with np.load(self._folder / "vectors.npz", allow_pickle=False) as stored:
+            with np.load(self._folder / MEANING, allow_pickle=False) as stored:
                 return {name: stored[name] for name in ("vectors", "weights")}
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise ShelfError(f"the embedded model in {self._folder} is damaged; install rapporteur again") from error
 
     @property
@@ -72,8 +89,22 @@ class Embedded:
         return self._model["weights"]
 
     @cached_property
-    def _tokenizer(self) -> Tokenizer:
-        return word_pieces(self._folder / "vocabulary.txt")
+    def _known(self) -> dict[str, int]:
+        try:
+            words = (self._folder / WORDS).read_text(encoding="utf-8").split()
+        except (OSError, ValueError) as error:
+            raise ShelfError(f"the embedded model in {self._folder} is damaged; install rapporteur again") from error
+        if len(words) + BUCKETS != len(self._weights):
+            raise ShelfError(f"the embedded model in {self._folder} is damaged; install rapporteur again")
+        return {word: i for i, word in enumerate(words)}
+
+
+def letters(word: str, buckets: int) -> list[int]:
+    """The buckets of a word's runs of 3 to 5 letters, its ends marked; after Bojanowski et al., Enriching word vectors
+    with subword information, 2017. Any word has some."""
+    marked = f"<{word}>"
+    runs = [marked[i : i + n] for n in LETTERS for i in range(len(marked) - n + 1)] or [marked]
+    return [crc32(run.encode("utf-8", "replace")) % buckets for run in runs]
 
 
 class _Library:
@@ -125,17 +156,6 @@ def _sentence_transformers(place: str) -> Any:
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(place, device="cpu", trust_remote_code=False)
-
-
-def word_pieces(vocabulary: Path) -> Tokenizer:
-    """BERT's lower-case word pieces: any word is some of them."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
-
-    pieces = vocabulary.read_text(encoding="utf-8").rstrip("\n").split("\n")
-    tokenizer = Tokenizer(models.WordPiece({p: i for i, p in enumerate(pieces)}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    return tokenizer
 
 
 def _unit(vectors: Vectors) -> Vectors:

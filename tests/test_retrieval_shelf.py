@@ -244,12 +244,19 @@ def test_vectors_have_length_one_or_none() -> None:
     assert np.array_equal(Embedded()(["a b", "c"])[1], Embedded()(["c"])[0])
 
 
+def test_a_word_that_is_unknown_is_read_by_its_letters() -> None:
+    vectors = Embedded()(["Waldemarchen", "waldemarchens", "quxzyp"])
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert vectors[0] @ vectors[1] > 0.99
+    assert vectors[0] @ vectors[2] < 0.6
+
+
 def test_a_model_that_cannot_be_had_says_so(tmp_path: Path) -> None:
     assert embed.load("embedded").name == Embedded.name
     with pytest.raises(ShelfError, match="nothing may be downloaded"):
-        embed.load("all-MiniLM-L6-v2")
+        embed.load("some-model-by-name")
     with pytest.raises(ShelfError, match="cannot be loaded"):
         embed.load(str(tmp_path))
-    (tmp_path / "vectors.npz").write_bytes(b"broken")
+    (tmp_path / "meaning.npz").write_bytes(b"broken")
     with pytest.raises(ShelfError, match="damaged"):
         Embedded(tmp_path)(["a"])

@@ -1,1 +1,1 @@
-"""The embedded model: a vector and a weight for each word piece, and how they were made."""
+"""The embedded model: vectors and weights of words and of the letters of unknown ones, and how they were made."""
