@@ -31,7 +31,7 @@ RATE_VECTORS, RATE_WEIGHTS, RATE_SHARPNESS = 1e-2, 1e-2, 5e-2  # Adam
 PULL_VECTORS, PULL_WEIGHTS = 10.0, 0.3  # how strongly both are held near where they started
 FORGET, SPELL = 0.15, 0.1  # share of the words left out, and read by their letters, at random
 KINDS = ("abstract", "actions", "decisions", "problems")
-HELD_OUT = 7  # every seventh series of meetings, for choosing the numbers above
+HELD_OUT = 7  # every seventh series of meetings, for choosing EPOCHS and the weight against BM25
 Pieces = list[NDArray[np.int64]]
 
 
