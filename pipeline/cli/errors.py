@@ -5,9 +5,7 @@ from __future__ import annotations
 from audio.speech import AudioError
 from memory.corpora import MindError
 from pipeline.events import PipelineError
+from retrieval.passage import ShelfError
 
-EXIT_CODES: dict[type[Exception], int] = {
-    AudioError: 3,
-    PipelineError: 4,
-    MindError: 5,
-}  # 2 = wrong usage, 130 = interrupted
+# 2 = wrong usage, 130 = interrupted
+EXIT_CODES: dict[type[Exception], int] = {AudioError: 3, PipelineError: 4, MindError: 5, ShelfError: 6}

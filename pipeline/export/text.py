@@ -19,30 +19,31 @@ def tidied(transcript: Transcript) -> Transcript:
     """The transcript with every text on one line, in characters that every format may hold."""
     return replace(
         transcript,
-        title=_one_line(transcript.title or transcript.meeting),
-        model=_one_line(PurePath(transcript.model).name),
+        title=one_line(transcript.title or transcript.meeting),
+        model=one_line(PurePath(transcript.model).name),
         utterances=tuple(map(_tidied, transcript.utterances)),
         suppressed=tuple(map(_tidied, transcript.suppressed)),
-        speakers={label: _one_line(name) for label, name in transcript.speakers.items()},
+        speakers={label: one_line(name) for label, name in transcript.speakers.items()},
     )
 
 
 def _tidied(utterance: Utterance) -> Utterance:
     return replace(
         utterance,
-        text=_one_line(utterance.text),
-        words=tuple(replace(word, text=_one_line(word.text)) for word in utterance.words),
-        suppressed=_one_line(utterance.suppressed),
+        text=one_line(utterance.text),
+        words=tuple(replace(word, text=one_line(word.text)) for word in utterance.words),
+        suppressed=one_line(utterance.suppressed),
     )
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """In one line, and in characters that every format may hold."""
     return _INVALID.sub("\ufffd", _BREAKS.sub(" ", text))
 
 
 def file_name(transcript: Transcript) -> str:
     """What was transcribed, without the folders: they are nobody's business but the owner's."""
-    return _one_line(PurePath(transcript.source).name)
+    return one_line(PurePath(transcript.source).name)
 
 
 def clock(seconds: float) -> str:

@@ -1,0 +1,51 @@
+"""A document as one page that needs nothing else and asks for nothing else."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+
+import jinja2
+
+from pipeline.export.document.model import Block, Document, Inline, Link, Soft, Strong, tidy
+
+_INLINE = re.compile(r"<(style|script)>(.*?)</\1>", re.DOTALL)
+_DATA_NAME = re.compile("[a-z][a-z-]*")
+_RIGHT_TO_LEFT = {"ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"}
+
+
+def render(document: Document, *, sound: str = "") -> str:
+    """The page; `sound` is the URL of the meeting's recording, data: or relative, which links with `at_s` play."""
+    template, inline = _template()
+    document = tidy(document)
+    media = "data:" if sound.startswith("data:") else "'self' file:"  # Firefox: no file is 'self'
+    media_policy = f"media-src {media}; " if sound else ""
+    return template.render(
+        document=document,
+        policy=f"default-src 'none'; {inline}; {media_policy}base-uri 'none'; form-action 'none'",
+        sound=sound,
+        direction="rtl" if document.language in _RIGHT_TO_LEFT else "ltr",
+        kind=_kind,
+        data_name=lambda name: bool(_DATA_NAME.fullmatch(name)),
+    )
+
+
+def _kind(piece: Block | Inline) -> str:
+    """The class's name, for the template."""
+    if isinstance(piece, str):
+        return "text"
+    if isinstance(piece, Link):
+        return "link" if piece.target else "text_of"
+    return {Strong: "strong", Soft: "soft"}.get(type(piece), type(piece).__name__.lower())
+
+
+@cache
+def _template() -> tuple[jinja2.Template, str]:
+    """The template, and the hashes of its style and script as its content security policy names them."""
+    source = files(__package__).joinpath("document.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    allowed = {kind: b64encode(sha256(text.encode()).digest()).decode() for kind, text in _INLINE.findall(source)}
+    return environment.from_string(source), "; ".join(f"{kind}-src 'sha256-{sum}'" for kind, sum in allowed.items())
