@@ -7,7 +7,6 @@ listed here, and may open nothing by itself, neither a file nor a connection.
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -73,15 +72,6 @@ def duration_s(source: Path) -> float | None:
     with _opened(source) as recording:
         claimed = recording.container.duration
     return None if claimed is None else claimed / av.time_base
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of the file's bytes; raises AudioError where they cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise AudioError(_why(path, error)) from None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import whisper
 
 from audio.embedded import texts
 from audio.embedded.train import COMMON_WORDS, SENTENCES
-from audio.embedded.voices import VOICES, say
+from audio.embedded.voices import TAUGHT, say
 from audio.engines.models import EMBEDDED
 from audio.speech import SAMPLE_RATE, Samples
 from bench.command import ROOT, shown_utterances
@@ -52,7 +52,7 @@ def unseen_sentences(ami: Path) -> list[str]:
     chooser = random.Random(SEED)
     trained = set(texts.corpus(texts.ami_sentences(ami / "train"), common=COMMON_WORDS, count=SENTENCES, seed=1))
     known = set((Path(texts.__file__).parent / "vocabulary.txt").read_text(encoding="utf-8").split())
-    count = PER_VOICE * len(VOICES) // 2
+    count = PER_VOICE * len(TAUGHT) // 2
     made: dict[str, None] = {}
     for sentence in texts.template_sentences(random.Random(SEED)):
         if len(texts.words(sentence)) >= 5 and sentence not in trained:
@@ -75,7 +75,7 @@ def spoken_by(voice: str, sentences: Sequence[str], rng: np.random.Generator) ->
 def recordings(ami: Path, folder: Path) -> Iterator[Recording]:
     """One for every voice."""
     sentences, rng = unseen_sentences(ami), np.random.default_rng(SEED)
-    for at, voice in enumerate(VOICES):
+    for at, voice in enumerate(TAUGHT):
         own = sentences[at * PER_VOICE : (at + 1) * PER_VOICE]
         path = folder / f"{voice}.flac"
         soundfile.write(path, spoken_by(voice, own, rng), SAMPLE_RATE)

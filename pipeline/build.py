@@ -16,7 +16,8 @@ from pathlib import Path
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from audio.decode import duration_s, sha256_of
+from audio.checksum import sha256_of
+from audio.decode import duration_s
 from audio.engines import Transcriber, models
 from audio.recognizer import Batch, recognize
 from audio.segmenter import FILE, SENTENCES, segment
@@ -133,20 +134,20 @@ class Run:
     @cached_property
     def _parts(self) -> Parts:
         wanted, vad = self._settings.recognition, self._settings.vad
-        transcriber = load_engine(self.chosen, wanted.threads or os.cpu_count() or 1)
+        transcriber, options = load_engine(self.chosen, wanted.threads or os.cpu_count() or 1), wanted.options()
 
         def recognized(segments: Iterable[SpeechSegment], resume: ResumePoint) -> Iterator[Batch]:
             return recognize(
                 segments,
                 transcriber,
-                options=wanted.options(),
+                options=replace(options, language=options.language or resume.language),
                 batch_size=wanted.batch_size,
                 done=resume.reached,
                 first_id=resume.next_utterance,
             )
 
         short = vad.windows == "sentences" or (vad.windows == "auto" and self.chosen.model.name == "embedded")
-        options = replace(
+        endpoints = replace(
             SENTENCES if short else FILE,
             speech_on=vad.speech_threshold,
             speech_off=vad.silence_threshold,
@@ -156,7 +157,7 @@ class Run:
         )
         strict = partial(WebrtcVad, vad.webrtc_mode)
         make = strict if vad.detector == "webrtcvad" else DETECTORS[vad.detector]
-        return Parts(partial(segment, vad=make, options=options), recognized)
+        return Parts(partial(segment, vad=make, options=endpoints), recognized)
 
 
 def _engine(wanted: str, model: str) -> models.Engine:

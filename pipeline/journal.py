@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from audio.recognizer import spoken_language
 from pipeline.events import Concluded, Event, Hearing, PipelineError, Reached, Said, Trouble, from_line, to_line
 
 if sys.platform == "win32":
@@ -27,6 +28,7 @@ class ResumePoint:
 
     reached: Mapping[str, int]  # source -> its first sample (16 kHz) that is not done yet
     next_utterance: int  # 7 where "u6" is the last that counts
+    language: str | None = None  # that was spoken so far; None where nothing was said
 
 
 class Journal:
@@ -140,9 +142,10 @@ def _mend(path: Path) -> ResumePoint:
         with mended.open("wb", buffering=0) as file:
             _write(file, whole)
         mended.replace(path)
-    numbers = [int(e.utterance.id[1:]) for _, e in lines if isinstance(e, Said) and e.utterance.id[1:].isdecimal()]
+    said = [event.utterance for _, event in lines if isinstance(event, Said)]
+    numbers = [int(utterance.id[1:]) for utterance in said if utterance.id[1:].isdecimal()]
     reached = {e.source: e.sample for _, e in lines if isinstance(e, Reached)}
-    return ResumePoint(reached, 1 + max(numbers, default=0))
+    return ResumePoint(reached, 1 + max(numbers, default=0), spoken_language(said))
 
 
 def _settled(lines: list[tuple[bytes, Event]]) -> list[tuple[bytes, Event]]:

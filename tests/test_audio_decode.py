@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from audio import decode as module
-from audio.decode import Planes, decode, duration_s, sha256_of
+from audio.checksum import sha256_of
+from audio.decode import Planes, decode, duration_s
 from audio.speech import SAMPLE_RATE, AudioError
 from tests.shared_data import SHARED, needs_shared
 

@@ -64,7 +64,7 @@ def test_a_damaged_line_is_named_and_all_others_are_read(tmp_path: Path, damage:
     assert "line 2 of" in trouble.message
     assert "hush" not in trouble.message
     with Journal(tmp_path) as journal:  # a resume does not throw the damaged line away: it may be mended by hand
-        assert journal.resume_point == ResumePoint({"": 2 * SECOND}, 3)
+        assert journal.resume_point == ResumePoint({"": 2 * SECOND}, 3, "en")
     assert path.read_bytes() == b"\n".join(lines)
 
 
@@ -80,7 +80,7 @@ def test_resuming_cuts_what_no_reached_of_its_source_confirms_and_keeps_correcti
     unsettled = [said(2, source="right"), said(3, source="left")]
     path = keep(tmp_path, *settled, unsettled[0], Reached("left", 2 * SECOND), unsettled[1], correction)
     with Journal(tmp_path) as journal:
-        assert journal.resume_point == ResumePoint({"left": 2 * SECOND}, 2)
+        assert journal.resume_point == ResumePoint({"left": 2 * SECOND}, 2, "en")
     assert list(read(path)) == [*settled, Reached("left", 2 * SECOND), correction]
 
 

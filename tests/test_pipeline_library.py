@@ -44,7 +44,7 @@ def test_the_same_audio_and_settings_continue_an_unfinished_meeting(library: Lib
         with pytest.raises(PipelineError, match="another rapporteur"):
             library.open_or_resume(OPENED)
     with library.open_or_resume(OPENED) as again:
-        assert (again.path, again.resume_point) == (journal.path, ResumePoint({"": 16_000}, 2))
+        assert (again.path, again.resume_point) == (journal.path, ResumePoint({"": 16_000}, 2, "en"))
     assert len(library.meetings()) == 1
 
 

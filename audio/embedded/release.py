@@ -30,8 +30,8 @@ def release(checkpoint: Path, model: Path = MODEL) -> int:
     weights = {name: tensor.half() for name, tensor in lengthen(state["model"], vocabulary).items()}
     dims = asdict(replace(build(vocabulary).dims, n_vocab=vocabulary.size))
     plain = BytesIO()
-    ctc_head = {name: tensor.half() for name, tensor in state["ctc_head"].items()}  # only for training on
-    torch.save({"dims": dims, "model_state_dict": weights, "ctc_head": ctc_head}, plain)
+    heads = {name: tensor.half() for name, tensor in state["heads"].items()}  # only for training on
+    torch.save({"dims": dims, "model_state_dict": weights, "heads": heads}, plain)
     with zipfile.ZipFile(plain) as source, zipfile.ZipFile(model, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target:
         for item in source.infolist():
             target.writestr(zipfile.ZipInfo(item.filename), source.read(item), zipfile.ZIP_DEFLATED)

@@ -1,10 +1,10 @@
 """Train the embedded recogniser: `python -m audio.embedded.train --ami DIR --work DIR`.
 
-Loss: cross-entropy over the decoder plus an auxiliary character CTC on the encoder (Watanabe et al.
-2017, hybrid CTC/attention); without it the attention does not start to align. Some cross-attention
-heads are also guided to the frames where a token is spoken (after Tachibana et al. 2018, guided
-attention), since we know when every sentence is spoken: alignment on 30 s comes in hundreds of steps.
-Letters: B windows, T tokens, F encoder frames, d = 256 width, R = short vocabulary.
+Loss: cross-entropy over the decoder; cross-entropy over the phone of every frame, at the encoder's
+middle and end, since the voices tell when they say what; a little character CTC (Watanabe et al.
+2017, hybrid CTC/attention); and the guidance of some cross-attention heads to the frames where a
+token is spoken (after Tachibana et al. 2018, guided attention).
+Letters: B windows, T tokens, F encoder frames, d = 256 width, R = short vocabulary, P = phones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
+from audio.embedded.phones import PHONES
 from audio.embedded.texts import ami_sentences, compound_sentences, corpus, vocabulary
 from audio.embedded.voices import record
 from audio.embedded.windows import IGNORED, Batch, Speech, Vocabulary, Windows, english_filters, log_mel
@@ -56,22 +57,23 @@ class Plan:
     minutes: float = 110.0  # wall time over all resumptions; the cosine ends here
     peak_rate: float = 1e-3
     warm_up_steps: int = 200
-    ctc_weights: tuple[float, float] = (1.0, 0.3)  # at the start; from half of the time on
-    guide_weight: float = 0.4
+    ctc_weight: float = 0.2
+    phone_weights: tuple[float, float] = (2.0, 0.5)  # at the start; from 3/4 of the time on
+    guide_weight: float = 0.3
     weight_decay: float = 0.01
     seed: int = 1
     lengths: tuple[Length, ...] = (
-        Length(6, 8, (0.60, 0.25, 0.15, 0.10)),
-        Length(6, 8, (0.10, 0.05, 0.05, 0.00), shifted=True),
-        Length(10, 5, (0.30, 0.30, 0.15, 0.05)),
-        Length(18, 3, (0.00, 0.25, 0.25, 0.15)),
-        Length(30, 2, (0.00, 0.10, 0.40, 0.70)),
+        Length(6, 10, (0.20, 0.15, 0.10, 0.05)),
+        Length(6, 10, (0.60, 0.40, 0.15, 0.00), shifted=True),
+        Length(12, 5, (0.20, 0.20, 0.15, 0.05), shifted=True),
+        Length(18, 3, (0.00, 0.15, 0.20, 0.15)),
+        Length(30, 2, (0.00, 0.10, 0.40, 0.75)),
     )
 
-    def ctc_weight(self, done: float) -> float:
-        """The encoder has to learn its letters first, then the decoder leads."""
-        first, last = self.ctc_weights
-        return first + (last - first) * min(1.0, 2 * done)
+    def phone_weight(self, done: float) -> float:
+        """The encoder has to learn its sounds first, then the decoder leads."""
+        first, last = self.phone_weights
+        return first + (last - first) * min(1.0, done / 0.75)
 
     def choose(self, done: float, chooser: random.Random) -> Length:
         """The next batch's length when the share `done` of the time is gone."""
@@ -120,15 +122,34 @@ def lengthen(short: dict[str, Tensor], vocabulary: Vocabulary) -> dict[str, Tens
     return weights
 
 
-def encode(model: Whisper, mel: Tensor, offset: int) -> Tensor:
-    """Whisper's encoder on windows shorter than 30 s, placed at frame `offset`: (B, 80, 2F) -> (B, F, d)."""
+class Heads(nn.Module):
+    """What only training needs: the encoder's letters and phones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ctc = nn.Linear(N_STATE, CTC_OUTPUTS)
+        self.phones = nn.Linear(N_STATE, len(PHONES))
+        self.early_phones = nn.Linear(N_STATE, len(PHONES))  # of the encoder's middle: its first layers learn faster
+
+
+def encode(model: Whisper, mel: Tensor, offset: int) -> tuple[Tensor, Tensor]:
+    """Whisper's encoder on windows shorter than 30 s, placed at frame `offset`.
+
+    (B, 80, 2F) -> its output and, normalised, its middle: (B, F, d), (B, F, d).
+    """
     encoder = model.encoder
     x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).permute(0, 2, 1)  # (B, F, d)
     x = (x + encoder.positional_embedding[offset : offset + x.shape[1]]).to(x.dtype)
-    for block in encoder.blocks:
+    middle = x
+    for number, block in enumerate(encoder.blocks, 1):
         x = block(x)
-    encoded: Tensor = encoder.ln_post(x)
-    return encoded
+        middle = x if number == len(encoder.blocks) // 2 else middle
+    return encoder.ln_post(x), F.layer_norm(middle, (N_STATE,))
+
+
+def phone_loss(scores: Tensor, phones: Tensor) -> Tensor:
+    """Mean cross-entropy of a frame: (B, F, P), (B, F) -> scalar."""
+    return F.cross_entropy(scores.float().flatten(0, 1), phones.flatten())
 
 
 def ctc_loss(scores: Tensor, letters: list[Tensor]) -> Tensor:
@@ -175,22 +196,35 @@ def watched(model: Whisper) -> Iterator[dict[tuple[int, str], Tensor]]:
         hook.remove()
 
 
-def losses(
-    model: Whisper, ctc_head: nn.Linear, batch: Batch, *, filters: Tensor, unused: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Decoder cross-entropy, encoder CTC and attention guidance of one batch, all scalars."""
+@dataclass(frozen=True)
+class Losses:
+    """Of one batch, all scalars."""
+
+    decoder: Tensor
+    ctc: Tensor
+    phones: Tensor
+    early_phones: Tensor
+    guide: Tensor
+
+
+def losses(model: Whisper, heads: Heads, batch: Batch, *, filters: Tensor, unused: int) -> Losses:
+    """All that is trained on; the shared last row of the short vocabulary stands for `unused` tokens."""
     mel = log_mel(batch.audio, batch.ceiling, filters)
     with torch.autocast("cpu", dtype=torch.bfloat16), watched(model) as seen:
-        frames = encode(model, mel, batch.offset)
+        frames, middle = encode(model, mel, batch.offset)
         logits = model.decoder(batch.tokens, frames)  # (B, T, R)
-        ctc = ctc_head(frames)  # (B, F, 29)
+        letters, phones, early = heads.ctc(frames), heads.phones(frames), heads.early_phones(middle)
         guides = [guide_loss(seen[layer, "query"], seen[layer, "key"], batch.places) for layer in GUIDED_LAYERS]
-    # The shared last row stands for `unused` tokens of the full softmax.
     multiplicity = torch.zeros(logits.shape[-1])
     multiplicity[-1] = math.log(unused)
     logits = (logits.float() + multiplicity).flatten(0, 1)
-    decoder = F.cross_entropy(logits, batch.targets.flatten(), ignore_index=IGNORED)
-    return decoder, ctc_loss(ctc, batch.letters), torch.stack(guides).mean()
+    return Losses(
+        F.cross_entropy(logits, batch.targets.flatten(), ignore_index=IGNORED),
+        ctc_loss(letters, batch.letters),
+        phone_loss(phones, batch.phones),
+        phone_loss(early, batch.phones),
+        torch.stack(guides).mean(),
+    )
 
 
 def rate(plan: Plan, step: int, done: float) -> float:
@@ -216,7 +250,7 @@ class Course:
     """Where training stands; saved and loaded whole."""
 
     model: Whisper
-    ctc_head: nn.Linear
+    heads: Heads
     optimizer: torch.optim.AdamW
     step: int = 0
     minutes: float = 0.0
@@ -225,7 +259,7 @@ class Course:
         """Write the checkpoint beside `path` and move it there in one step."""
         state = {
             "model": self.model.state_dict(),
-            "ctc_head": self.ctc_head.state_dict(),
+            "heads": self.heads.state_dict(),
             "step": self.step,
             "optimizer": self.optimizer.state_dict(),
             "minutes": self.minutes,
@@ -238,7 +272,7 @@ class Course:
         """Continue from `path`."""
         state: dict[str, Any] = torch.load(path, weights_only=True)
         self.model.load_state_dict(state["model"])
-        self.ctc_head.load_state_dict(state["ctc_head"])
+        self.heads.load_state_dict(state["heads"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.minutes = state["step"], state["minutes"]
 
@@ -246,15 +280,17 @@ class Course:
 def begin(plan: Plan, vocabulary: Vocabulary, start_from: Path | None) -> Course:
     """A new course, from random weights or from a Whisper checkpoint of the same width."""
     torch.manual_seed(plan.seed)
-    model, ctc_head = build(vocabulary), nn.Linear(N_STATE, CTC_OUTPUTS)
+    model, heads = build(vocabulary), Heads()
     if start_from:
         checkpoint = torch.load(start_from, map_location="cpu", weights_only=True)
         model.load_state_dict(shorten(checkpoint["model_state_dict"], vocabulary))
-        if "ctc_head" in checkpoint:
-            ctc_head.load_state_dict({k: v.float() for k, v in checkpoint["ctc_head"].items()})
-    parameters = [*model.parameters(), *ctc_head.parameters()]
+        if "heads" in checkpoint:
+            heads.load_state_dict({k: v.float() for k, v in checkpoint["heads"].items()})
+    parameters = [*model.parameters(), *heads.parameters()]
     return Course(
-        model, ctc_head, torch.optim.AdamW(parameters, lr=plan.peak_rate, weight_decay=plan.weight_decay, fused=True)
+        model,
+        heads,
+        torch.optim.AdamW(parameters, lr=plan.peak_rate, betas=(0.9, 0.98), weight_decay=plan.weight_decay, fused=True),
     )
 
 
@@ -262,7 +298,7 @@ def train(course: Course, windows: Windows, plan: Plan, vocabulary: Vocabulary, 
     """Run until the plan's minutes are spent; a checkpoint every three minutes."""
     filters, chooser = english_filters(), random.Random(plan.seed + course.step)
     unused = vocabulary.size - len(vocabulary.kept)
-    parameters = [*course.model.parameters(), *course.ctc_head.parameters()]
+    parameters = [*course.model.parameters(), *course.heads.parameters()]
     course.model.train()
     begun, spent, saved, shown = time.monotonic(), course.minutes, course.minutes, dict[int, float]()
     while course.minutes < plan.minutes:
@@ -271,18 +307,20 @@ def train(course: Course, windows: Windows, plan: Plan, vocabulary: Vocabulary, 
         for group in course.optimizer.param_groups:
             group["lr"] = rate(plan, course.step, done)
         batch = windows.batch(length.windows, length.seconds, shifted=length.shifted)
-        decoder, ctc, guide = losses(course.model, course.ctc_head, batch, filters=filters, unused=unused)
+        found = losses(course.model, course.heads, batch, filters=filters, unused=unused)
         course.optimizer.zero_grad(set_to_none=True)
-        (decoder + plan.ctc_weight(done) * ctc + plan.guide_weight * guide).backward()  # type: ignore[no-untyped-call]
+        phones = found.phones + 0.5 * found.early_phones
+        total = found.decoder + plan.phone_weight(done) * phones + plan.ctc_weight * found.ctc
+        (total + plan.guide_weight * found.guide).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, 1.0)
         course.optimizer.step()
         course.step += 1
         course.minutes = spent + (time.monotonic() - begun) / 60
-        loss = decoder.item()
+        loss = found.decoder.item()
         shown[length.seconds] = 0.95 * shown.get(length.seconds, loss) + 0.05 * loss
         if course.step % 50 == 0:
             by_length = "  ".join(f"{s} s {loss:.3f}" for s, loss in sorted(shown.items()))
-            others = f"ctc {ctc.item():.3f}  guide {guide.item():.3f}"
+            others = "  ".join(f"{field.name} {getattr(found, field.name).item():.3f}" for field in fields(found)[1:])
             print(f"{course.minutes:6.1f} min  step {course.step}  {by_length}  {others}", file=sys.stderr, flush=True)
         if course.minutes - saved > 3:
             course.save(checkpoint, vocabulary)

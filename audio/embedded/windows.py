@@ -18,6 +18,7 @@ from torch import Tensor
 from whisper.audio import HOP_LENGTH, N_FFT, mel_filters
 from whisper.tokenizer import Tokenizer
 
+from audio.embedded.phones import FRAME, PAUSE, PHONES
 from audio.embedded.texts import words
 from audio.speech import SAMPLE_RATE
 
@@ -35,6 +36,7 @@ class Line:
     voice: str
     start: int
     stop: int
+    frame: int  # its first one in `Speech.phones`
 
 
 class Speech:
@@ -42,16 +44,23 @@ class Speech:
 
     def __init__(self, folders: Iterable[Path]) -> None:
         self.audio: list[NDArray[np.int16]] = []
+        self._phones: list[NDArray[np.uint8]] = []
         self.lines: list[tuple[int, Line]] = []
         for folder in folders:
             recorded = json.loads((folder / "lines.json").read_text(encoding="utf-8"))
             self.lines += [(len(self.audio), Line(*line)) for line in recorded]
             self.audio.append(np.load(folder / "audio.npy", mmap_mode="r"))
+            self._phones.append(np.load(folder / "phones.npy"))
 
     def samples(self, index: int) -> NDArray[np.float32]:
         """Sentence `index`, shape (N,), in [-1, 1]."""
         part, line = self.lines[index]
         return (self.audio[part][line.start : line.stop] / np.float32(32768)).astype(np.float32)
+
+    def phones(self, index: int) -> NDArray[np.uint8]:
+        """The phone of each 20-ms frame of sentence `index`, shape (ceil(N / 320),)."""
+        part, line = self.lines[index]
+        return self._phones[part][line.frame : line.frame - (line.start - line.stop) // FRAME]
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,7 @@ class Batch:
     targets: Tensor  # (B, T) next token or IGNORED
     places: Tensor  # (B, T) encoder frame where the target is spoken, in the window; -1 where it is not
     letters: list[Tensor]  # CTC targets; empty where the text of the audio is not fully known
+    phones: Tensor  # (B, F) what is spoken in each encoder frame
     offset: int  # encoder frames that this window is pretended to start at
 
 
@@ -117,6 +127,17 @@ def letters_of(text: str) -> list[int]:
     return [CTC_LETTERS.index(c) + 1 for c in " ".join(words(text))]
 
 
+@dataclass(frozen=True)
+class _Window:
+    """One drawn window."""
+
+    audio: NDArray[np.float32]  # (N,)
+    tokens: list[int]  # full ids: optional previous text, <sot>, ..., <eot>
+    places: list[int]  # the frames where those after <sot> are spoken
+    letters: list[int]  # CTC
+    phones: NDArray[np.uint8]  # (F,)
+
+
 class Windows:
     """Draws random training windows; one generator, so a seed gives the same windows again."""
 
@@ -128,45 +149,48 @@ class Windows:
         """`count` windows of `seconds`; `shifted` moves positions and timestamps to a random place."""
         offset = int(self.rng.integers(0, 1500 - seconds * FRAMES_PER_SECOND + 1)) if shifted else 0
         drawn = [self._window(seconds, offset) for _ in range(count)]
-        longest = max(len(tokens) for _, tokens, _, _ in drawn) - 1
+        longest = max(len(window.tokens) for window in drawn) - 1
         eot, begin = self.vocabulary.encode([self.tokenizer.eot, self.tokenizer.timestamp_begin])
         tokens, targets = torch.full((count, longest), eot), torch.full((count, longest), IGNORED)
         places = torch.full((count, longest), -1)
-        for row, (_, sequence, spoken_at, _) in enumerate(drawn):
-            ids, prompt = torch.tensor(self.vocabulary.encode(sequence)), sequence.index(self.tokenizer.sot)
+        for row, window in enumerate(drawn):
+            ids, prompt = torch.tensor(self.vocabulary.encode(window.tokens)), window.tokens.index(self.tokenizer.sot)
             tokens[row, : len(ids) - 1] = ids[:-1]
             targets[row, prompt : len(ids) - 1] = ids[prompt + 1 :]
-            places[row, prompt : prompt + len(spoken_at)] = torch.tensor(spoken_at)
-            if self.tokenizer.no_speech in sequence:  # at <sot> predict "no speech", then end at once
+            places[row, prompt : prompt + len(window.places)] = torch.tensor(window.places)
+            if self.tokenizer.no_speech in window.tokens:  # at <sot> predict "no speech", then end at once
                 tokens[row, 1 : len(ids) - 1] = begin
         ceiling = torch.tensor(self.rng.uniform(0, 0.6, count) * (self.rng.random(count) < 0.5), dtype=torch.float32)
-        audio = torch.from_numpy(np.stack([a for a, *_ in drawn]))
-        return Batch(audio, ceiling, tokens, targets, places, [torch.tensor(s) for *_, s in drawn], offset)
+        audio = torch.from_numpy(np.stack([window.audio for window in drawn]))
+        phones = torch.from_numpy(np.stack([window.phones for window in drawn]).astype(np.int64))
+        letters = [torch.tensor(window.letters) for window in drawn]
+        return Batch(audio, ceiling, tokens, targets, places, letters, phones, offset)
 
-    def _window(self, seconds: int, offset: int) -> tuple[NDArray[np.float32], list[int], list[int], list[int]]:
-        """Audio (N,), full token ids, the frames where those after <sot> are spoken, CTC letters."""
+    def _window(self, seconds: int, offset: int) -> _Window:
         rng, size = self.rng, seconds * SAMPLE_RATE
         audio = np.zeros(size, np.float32)
+        phones = np.full(seconds * FRAMES_PER_SECOND, PHONES.index(PAUSE), np.uint8)
         if rng.random() < 0.03:
             audio += rng.standard_normal(size).astype(np.float32) * 10 ** rng.uniform(-5, -1.5)
-            return audio, [self.tokenizer.sot, self.tokenizer.no_speech, self.tokenizer.eot], [-1], []
-        spoken, cut_at = self._fill(audio, seconds)
+            return _Window(audio, [self.tokenizer.sot, self.tokenizer.no_speech, self.tokenizer.eot], [-1], [], phones)
+        spoken, cut_at = self._fill(audio, phones)
         audio *= np.float32(10 ** rng.uniform(-0.7, 0))
         audio += rng.standard_normal(size).astype(np.float32) * np.float32(10 ** rng.uniform(-5, -2.3))
-        tokens, spoken_at = self._tokens(spoken, cut_at, offset)
-        text = " ".join(line.text for line, _ in spoken)
-        return audio, tokens, spoken_at, letters_of(text) if cut_at is None else []
+        tokens, places = self._tokens(spoken, cut_at, offset)
+        text = " ".join(self.speech.lines[index][1].text for index, _ in spoken)
+        return _Window(audio, tokens, places, letters_of(text) if cut_at is None else [], phones)
 
-    def _fill(self, audio: NDArray[np.float32], seconds: int) -> tuple[list[tuple[Line, int]], int | None]:
+    def _fill(self, audio: NDArray[np.float32], phones: NDArray[np.uint8]) -> tuple[list[tuple[int, int]], int | None]:
         """Put sentences into `audio`; returns them with their start sample, and where a cut one starts."""
-        rng, spoken = self.rng, list[tuple[Line, int]]()
-        stop = len(audio) if seconds < 20 or rng.random() < 0.6 else int(len(audio) * rng.uniform(0.15, 1))
+        rng, spoken = self.rng, list[tuple[int, int]]()
+        full = len(audio) < 20 * SAMPLE_RATE or rng.random() < 0.6
+        stop = len(audio) if full else int(len(audio) * rng.uniform(0.15, 1))
         at = int(rng.uniform(0, 0.9) * SAMPLE_RATE)
         while True:
             index = int(rng.integers(len(self.speech.lines)))
-            samples, line = self.speech.samples(index), self.speech.lines[index][1]
+            samples, heard = self.speech.samples(index), self.speech.phones(index)
             if at + len(samples) > stop:
-                if not spoken and len(samples) > 0.8 * seconds * SAMPLE_RATE:
+                if not spoken and len(samples) > 0.8 * len(audio):
                     continue  # longer than any window of this length: draw another
                 if not spoken:
                     at = max(0, stop - len(samples))
@@ -174,26 +198,26 @@ class Windows:
                     continue
                 if stop == len(audio) and rng.random() < 0.4 and stop - at > SAMPLE_RATE // 2:
                     audio[at:] += samples[: stop - at]
+                    _place(phones, frame_of(at), heard)
                     return spoken, at
                 return spoken, None
             audio[at : at + len(samples)] += samples * np.float32(rng.uniform(0.5, 1))
-            spoken.append((line, at))
+            _place(phones, frame_of(at), heard)
+            spoken.append((index, at))
             at += len(samples) + int(rng.choice([0.15, 0.5, 1.2]) * rng.uniform(0.5, 1.5) * SAMPLE_RATE)
 
-    def _tokens(self, spoken: list[tuple[Line, int]], cut_at: int | None, offset: int) -> tuple[list[int], list[int]]:
+    def _tokens(self, spoken: list[tuple[int, int]], cut_at: int | None, offset: int) -> tuple[list[int], list[int]]:
         """Whisper's sequence (optional previous text, <sot>, segments between timestamps) and its frames."""
         tokenizer, rng, begin = self.tokenizer, self.rng, self.tokenizer.timestamp_begin
         timed = rng.random() >= 0.2 or cut_at is not None
         body, frames = (list[int](), list[int]()) if timed else ([tokenizer.no_timestamps], [-1])
-        for line, at in spoken:
+        for index, at in spoken:
+            line = self.speech.lines[index][1]
             first, last = frame_of(at), min(frame_of(at + line.stop - line.start), 1500 - offset)
             text = tokenizer.encode(" " + line.text)
+            middles = [first + place for place in _spread(text, self.speech.phones(index), tokenizer)]
             body += [begin + offset + first, *text, begin + offset + last] if timed else text
-            frames += (
-                [first, *_spread(text, first, last, tokenizer), last]
-                if timed
-                else _spread(text, first, last, tokenizer)
-            )
+            frames += [first, *middles, last] if timed else middles
         if timed and not offset:
             body[0] = min(body[0], begin + FIRST_TIMESTAMP_LIMIT)
         if cut_at is not None:
@@ -215,8 +239,15 @@ def frame_of(sample: int) -> int:
     return round(sample * FRAMES_PER_SECOND / SAMPLE_RATE)
 
 
-def _spread(tokens: list[int], first: int, last: int, tokenizer: Tokenizer) -> list[int]:
-    """Where each token of a sentence is spoken, if every letter takes as long as any other."""
+def _place(phones: NDArray[np.uint8], first: int, heard: NDArray[np.uint8]) -> None:
+    """Write a sentence's phones into a window's, from frame `first` as far as it goes."""
+    room = phones[first : first + len(heard)]
+    room[:] = heard[: len(room)]
+
+
+def _spread(tokens: list[int], heard: NDArray[np.uint8], tokenizer: Tokenizer) -> list[int]:
+    """Where each token of a sentence is spoken, if every letter takes as long as any other and pauses none."""
     ends = np.cumsum([len(tokenizer.decode([token])) for token in tokens])
     middles = (ends - np.diff(ends, prepend=0) / 2) / ends[-1]
-    return [first + int(m * (last - first)) for m in middles]
+    voiced = np.flatnonzero(heard != PHONES.index(PAUSE))
+    return [int(voiced[int(m * len(voiced))]) for m in middles]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
 import pickle
 import tempfile
@@ -28,6 +27,7 @@ from whisper.audio import HOP_LENGTH, N_FFT, SAMPLE_RATE
 from whisper.model import AudioEncoder, ModelDimensions, TextDecoder
 from whisper.tokenizer import Tokenizer, get_tokenizer
 
+from audio.checksum import sha256_of
 from audio.speech import AudioError
 
 _FORMAT = 1  # raise it when what is written changes, and old folders are not used again
@@ -92,12 +92,6 @@ def alignment_heads(sha256: str) -> bytes | None:
     name = next((name for name, url in whisper._MODELS.items() if url.split("/")[-2] == sha256), None)
     packed: bytes | None = whisper._ALIGNMENT_HEADS.get(name)
     return packed
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @lru_cache

@@ -2,6 +2,7 @@
 
 The names, addresses and checksums of the official models are those of the installed openai-whisper, and its
 download folder is ours: what the `whisper` command fetched is found, and what we fetch it finds.
+The libraries are imported where they are asked, so that commands that need none of them start at once.
 """
 
 from __future__ import annotations
@@ -19,11 +20,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
 
-import ctranslate2
-import torch
-import whisper
-
-from audio.engines.convert import load_checkpoint, sha256_of
+from audio.checksum import sha256_of
 from audio.speech import AudioError
 
 Engine = Literal["openai-whisper", "faster-whisper"]
@@ -148,8 +145,12 @@ def verify(model: ModelFile) -> None:
                 f"run `rapporteur models pull {model.name}`"
             )
     elif model.kind == "pt":
+        from audio.engines.convert import load_checkpoint
+
         load_checkpoint(model.path)
     else:
+        import ctranslate2
+
         try:
             ctranslate2.models.Whisper(str(model.path), device="cpu")
         except (LookupError, MemoryError, RuntimeError, ValueError) as error:
@@ -193,12 +194,19 @@ def device_and_compute(engine: Engine, *, device: str = "auto", compute_type: st
     if device not in devices:
         raise AudioError(f"{engine} finds no {device} here: choose auto or one of {', '.join(devices)}")
     if engine == "faster-whisper":
+        import ctranslate2
+
         able = sorted(ctranslate2.get_supported_compute_types(device))
     else:
         able = ["float32"] if device == "cpu" else ["float16", "float32"]
     if compute_type not in ("auto", *able):
         raise AudioError(f"{engine} cannot compute in {compute_type} on {device}: choose auto or {', '.join(able)}")
     return device, _COMPUTE.get((engine, device), "float32") if compute_type == "auto" else compute_type
+
+
+def official_names() -> list[str]:
+    """The models that can be pulled."""
+    return list(_sources())
 
 
 def go_offline() -> None:
@@ -213,7 +221,9 @@ def cache_folder() -> Path:
 
 def _sources() -> dict[str, _Source]:
     """By official name, aliases ("large", "turbo") included."""
-    return {name: _Source(Path(url).stem, url, url.split("/")[-2]) for name, url in whisper._MODELS.items()}
+    from whisper import _MODELS
+
+    return {name: _Source(Path(url).stem, url, url.split("/")[-2]) for name, url in _MODELS.items()}
 
 
 def _unknown(name: str) -> str:
@@ -281,7 +291,11 @@ def _intact(model: ModelFile) -> bool:
 def _devices(engine: Engine) -> list[str]:
     """What `engine` can run on here, fastest first."""
     if engine == "faster-whisper":
+        import ctranslate2
+
         return [*(["cuda"] if ctranslate2.get_cuda_device_count() else []), "cpu"]
+    import torch
+
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     return [*(["cuda"] if cuda else []), *(["mps"] if mps else []), "cpu"]
 

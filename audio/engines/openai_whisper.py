@@ -15,8 +15,9 @@ from whisper.model import ModelDimensions, Whisper
 from whisper.timing import add_word_timestamps
 from whisper.tokenizer import Tokenizer
 
+from audio.checksum import sha256_of
 from audio.engines import RecognitionOptions, RecognizedWindow
-from audio.engines.convert import alignment_heads, load_checkpoint, sha256_of
+from audio.engines.convert import alignment_heads, load_checkpoint
 from audio.engines.rounds import Decoded, Draft, Task, recognize_windows
 from audio.speech import AudioError, Samples
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import whisper
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -64,7 +63,7 @@ def list_models() -> None:
     for model in models.installed():
         table.add_row(model.name, str(model.path))
     Console(highlight=False, soft_wrap=True).print(table)
-    click.echo(f"\nto pull: {' '.join(whisper.available_models())}")
+    click.echo(f"\nto pull: {' '.join(models.official_names())}")
 
 
 @models_group.command("pull")

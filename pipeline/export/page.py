@@ -14,7 +14,7 @@ from pathlib import Path
 
 import jinja2
 
-from audio.decode import sha256_of
+from audio.checksum import sha256_of
 from audio.speech import Utterance
 from pipeline.export.recording import embed, embedded_megabytes, link
 from pipeline.export.text import clock, file_name, spell_facts, spell_left_out
