@@ -99,6 +99,17 @@ class ExportSettings:
 
 
 @dataclass(frozen=True)
+class RetrievalSettings:
+    """What documents are kept at hand, and how they are searched."""
+
+    model: str
+    download: bool
+    folders: tuple[str, ...]
+    passages: bool
+    prompt_terms: Annotated[int, Range(0, 200)]
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings; config.yaml says what each is for, its unit and its default."""
 
@@ -107,3 +118,4 @@ class Settings:
     vad: VadSettings
     library: LibrarySettings
     export: ExportSettings
+    retrieval: RetrievalSettings

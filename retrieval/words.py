@@ -14,7 +14,8 @@ STOPWORDS = frozenset(
     of on one or our out over own said say says she should so some such than that the their them then there these they
     this those to too up us very was we well were what when where which while who whom why will with would you your
     yours am isn aren don didn doesn hasn haven wasn weren won ll re ve um uh oh okay ok yeah yes mm hmm mhm right
-    really actually basically kind sort thing things lot bit quite let know think mean going gonna want wanted""".split()
+    really actually basically kind sort thing things lot bit quite let know think mean going gonna
+    want wanted""".split()
 )
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\W_]+")
 _GROUPED = re.compile(r"(?<![\d.,])(\d{1,3})(?:[ \u00a0\u202f,](\d{3}))+(?![\d])")  # 15 000, 15,000
@@ -24,7 +25,9 @@ _WIDE = re.compile(  # scripts written without spaces between words: Han, kana, 
 _UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
 _UNITS += "seventeen eighteen nineteen".split()
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_ORDINALS = "zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth".split()
+_ORDINALS = (
+    "zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth".split()
+)
 _ORDINALS += "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth".split()
 _TENTHS = "twentieth thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth".split()
 NUMBERS: dict[str, int] = {

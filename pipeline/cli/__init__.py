@@ -9,7 +9,7 @@ from contextlib import suppress
 import click
 
 from pipeline import build
-from pipeline.cli import machine, meetings, transcribe
+from pipeline.cli import machine, meetings, shelf, transcribe
 from pipeline.cli.errors import EXIT_CODES
 from pipeline.config import DEFAULTS, effective
 
@@ -27,6 +27,9 @@ COMMANDS: tuple[click.Command, ...] = (
     meetings.search,
     meetings.export,
     meetings.reindex,
+    shelf.shelve,
+    shelf.shelf_group,
+    shelf.ask,
     machine.show_config,
     machine.examine,
     machine.models_group,

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from audio.speech import AudioError
 from pipeline.events import PipelineError
+from retrieval.passage import ShelfError
 
-EXIT_CODES: dict[type[Exception], int] = {AudioError: 3, PipelineError: 4}  # 2 = wrong usage, 130 = interrupted
+# 2 = wrong usage, 130 = interrupted
+EXIT_CODES: dict[type[Exception], int] = {AudioError: 3, PipelineError: 4, ShelfError: 6}
