@@ -153,10 +153,10 @@ def assignments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             continue
         span = _span(sentence, first, hearing)
         sure = re.search(r"\b(?:going to|will|have to|need to|must|supposed)\b", found[0][: found.start("what") - found.start()])
-        if not starts_a_task(span.words):
+        if not starts_a_task(span.words) or not (sure or name):
             continue
         owner = Owner("group", found["who"]) if found["who"] != "you" else hearing.people.owner(name)
-        strength = 0.5 if sure else 0.4
+        strength = 0.5 if sure and (name or re.search(r"going to|supposed", found[0])) else 0.35
         cue = _cue("ask" if found["who"] == "you" else "assign", span, strength, owner)
         if cue and cue.what:
             yield cue
@@ -197,9 +197,9 @@ _NEEDS: tuple[tuple[re.Pattern[str], float, str], ...] = tuple(
         (rf"(?<!\S)(?:somebody|anybody|one of (?:us|you)|some one) {_SOFT}(?:has to|needs to|should|must|will have to|ought to|is going to have to|could|can|will) {_SOFT}(?!not\b)(?P<what>\S.*)", 0.55, ""),
         (rf"(?<!\S)(?:we|i) {_SOFT}(?:need|want) (?:somebody|one person|a volunteer) (?:to|who (?:can|could|will)) {_SOFT}(?P<what>\S.*)", 0.55, ""),
         (rf"(?<!\S)who {_SOFT}(?:is going to|will|can|could|wants to|would like to|should|has time to|would|is able to|is willing to) {_SOFT}(?P<what>\S.*)", 0.45, "who"),
-        (r"(?<!\S)(?P<what>(?:the|this|that|our|a|an) (?:\w+ ){1,4}?(?:needs? to be|has to be|have to be|must be|should be|still needs) \w+(?:ed|en|n|t|ten|wn|ught|ne|de)\b.*)", 0.45, ""),
+        (r"(?<!\S)(?P<what>(?:the|this|that|our|a|an) (?:\w+ ){1,4}?(?:needs? to be|has to be|have to be|must be|should be|still needs to be) (?:\w+ly )?(?:updated|sent|written|checked|fixed|done|finished|prepared|booked|ordered|tested|reviewed|signed|repeated|translated|printed|published|cleaned|arranged|organised|organized|submitted|paid|confirmed|cancelled|called|informed|invited|repaired|replaced|rewritten|corrected|completed|measured|collected|shared|delivered|drafted|revised|installed|renewed|scheduled|clarified|investigated)\b.*)", 0.45, ""),
         (r"(?<!\S)(?:what (?:still )?(?:needs|remains|has) to be done is(?: to)?|it remains to|still to do is(?: to)?|the next step is to|next step is to) (?P<what>\S.*)", 0.5, ""),
-        (r"(?<!\S)(?:action item|action point|to do|task)(?: is| for (?:us|the team) is)?(?: to)? (?P<what>\S.*)", 0.5, ""),
+        (r"^(?:(?:and|so|okay|next|another|the|one|new|first|last) )*(?:action item|action point|to do|task)(?: is| for (?:us|the team) is)?(?: to)? (?P<what>\S.*)", 0.5, ""),
         (rf"(?<!\S)(?:it would be (?:great|good|nice) if|can|could) somebody (?:could |would )?{_SOFT}(?P<what>\S.*)", 0.5, ""),
         (rf"(?<!\S)(?<!do )(?<!if )(?<!think )(?<!what )we {_SOFT}(?:will|are going to|have to|need to|must|should) {_SOFT}(?:have to |need to )?(?!not\b)(?P<what>\S.*)", 0.35, "we"),
         (rf"(?<!\S)let us {_SOFT}(?P<what>(?:ask|send|order|book|invite|contact|email|call|arrange|schedule|prepare|write|update|check with|find out)\b.*)", 0.35, "we"),

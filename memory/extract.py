@@ -177,7 +177,7 @@ class Extractor:
             if number is not None:
                 self._hand_over(number, owner, (*also, sentence.utterance_id), due=cue.due or asked.due)
             return
-        settled = Cue("assign", asked.what, owner, cue.due if cue.due.date else asked.due, max(asked.strength + 0.2, cue.strength))
+        settled = Cue("assign", asked.what, owner, cue.due if cue.due.date else asked.due, asked.strength + (0.2 if cue.strength >= 0.7 else 0.1))
         self._take_on(settled, sentence, also=also, adds=adds)
 
     def _lapse(self, also: str = "") -> None:

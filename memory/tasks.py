@@ -16,13 +16,13 @@ _TASK_VERBS = frozenset(
     "bring brief build buy calculate call cancel change chase check circulate clarify clean close collate collect compare "
     "compile complete compose conduct configure confirm consult contact convince coordinate copy correct create cut "
     "define deliver demo deploy design develop document double-check draft draw email e-mail escalate estimate evaluate "
-    "examine explore extend file fill finalise finalize finish fix follow forward gather get give hand handle hire "
+    "examine explore extend figure file fill finalise finalize finish fix follow forward gather get give hand handle hire host "
     "implement improve include inform inspect install interview investigate invite invoice issue keep launch lead look "
     "mail make measure meet merge message migrate modify monitor move negotiate notify obtain open order organise organize "
     "paint pay phone pick pilot ping plan polish post prepare present print produce propose provide publish purchase put "
     "read rebuild recalculate record recruit redesign redo reduce refactor register release remind remove renew repair repeat "
     "replace reply report request research reschedule reserve resend restart return review revise rewrite ring run "
-    "schedule select send set share ship show sign sketch solve sort source speak specify start stop submit summarise "
+    "reach remake schedule scan secure select send set share ship show sign sketch solve sort source speak specify start stop submit summarise "
     "summarize supply survey switch take talk tell test tidy track train transfer translate try type update upgrade "
     "upload validate verify visit watch work write".split()
 )
@@ -152,7 +152,8 @@ class Span:
         if _TALK.match(plain):
             return 0.0 if self.due.date and words[0] in ("start", "discuss", "end", "talk", "show", "explain", "use", "leave") else -1.0
         is_task = base_form(words[0]) in _TASK_VERBS
-        return (0.1 if is_task else -0.15) + (0.15 if self.due else 0.0)
+        now = bool({"now", "here", "briefly", "quickly"} & set(self.sentence.words)) and not self.due.date
+        return (0.1 if is_task else -0.15) - (0.2 if now else 0.0) + (0.15 if self.due else 0.0)
 
 
 _POINTS = frozenset("it that this them those these him her you us over out to for on up too also myself one".split())
