@@ -41,6 +41,10 @@ def _span(sentence: Sentence, first: int, hearing: Hearing) -> Span:
     return Span(sentence, first, len(sentence.words), hearing.day, hearing.language)
 
 
+def _me(sentence: Sentence) -> Owner:
+    return Owner("speaker", sentence.speaker) if sentence.speaker else NOBODY
+
+
 def _cue(kind: str, span: Span, strength: float, owner: Owner = NOBODY) -> Cue | None:
     """The cue of a span that is a task, or that points at one; None for neither."""
     if span.refers or not span.words:
@@ -69,7 +73,7 @@ _COMMITS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
 
 def commitments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "I will order the cases by Friday": the speaker takes a task on."""
-    me = Owner("speaker", sentence.speaker) if sentence.speaker else NOBODY
+    me = _me(sentence)
     hedged = bool(re.search(r"^(?:and |so |but |well )*(?:if|when|maybe|perhaps)\b", sentence.plain)) or sentence.asks
     for pattern, strength in _COMMITS:
         for found in pattern.finditer(sentence.plain):
@@ -91,7 +95,7 @@ _OFFER = re.compile(rf"(?<!\S)(?<!if )(?<!think )(?<!so )i {_SOFT}(?:can|could|m
 
 def offers(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "I can do the drop test instead of you": counts where a task waits for it."""
-    me = Owner("speaker", sentence.speaker) if sentence.speaker else NOBODY
+    me = _me(sentence)
     for _, first in _match(_OFFER, sentence):
         span = _span(sentence, first, hearing)
         instead = bool(re.search(r"\binstead\b|\bfor (?:him|her|you)\b|\btake over\b", sentence.plain))
@@ -255,7 +259,7 @@ def moves(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             continue
         owner = NOBODY
         if known:
-            owner = Owner("speaker", sentence.speaker) if me and sentence.speaker else hearing.people.owner(groups[named])
+            owner = _me(sentence) if me else hearing.people.owner(groups[named])
         span = Span(sentence, sentence.word_at(found.start("what")), sentence.word_at(found.end("what") + 1), hearing.day)
         before = hearing.people.owner(old) if old else NOBODY
         yield Cue("move", span.text, owner, span.due, 0.7, "that" if span.refers else "", {"old": before.name} if before else {})
@@ -278,7 +282,7 @@ def releases(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     for pattern in _RELEASES:
         for _, first in _match(pattern, sentence):
             span = _span(sentence, first, hearing)
-            owner = Owner("speaker", sentence.speaker) if sentence.speaker else NOBODY
+            owner = _me(sentence)
             yield Cue("release", span.text, owner, strength=0.6, about="that" if span.refers else "")
             return
 
@@ -303,8 +307,7 @@ def completions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             last = sentence.word_at(found.end("what") + 1)
             span = Span(sentence, first, last, hearing.day, hearing.language)
             if span.words:
-                speaker = Owner("speaker", sentence.speaker) if sentence.speaker else NOBODY
-                yield Cue("done", span.text, speaker, strength=0.6, about="that" if span.refers else "")
+                yield Cue("done", span.text, _me(sentence), strength=0.6, about="that" if span.refers else "")
                 return
 
 

@@ -116,8 +116,10 @@ def vocative(sentence: Sentence, people: People) -> str:
     while lead < min(3, len(words)) and words[lead] in _OPENERS:
         lead += 1
     for at in (lead, 0):
-        if at < len(words) - 1 and people.is_name(sentence, at) and words[at + 1] not in _SPOKEN_OF:
-            return words[at]
+        if at < len(words) - 1 and people.is_name(sentence, at):
+            to_him = "," in sentence.gap(at + 1) or words[at + 2 : at + 3] == ("you",)
+            if to_him or words[at + 1] not in _SPOKEN_OF:
+                return words[at]
     if len(words) > 1 and people.is_name(sentence, len(words) - 1) and words[-2] not in _BEFORE_OBJECT:
         return words[-1]
     for at in range(1, len(words) - 1):
@@ -163,8 +165,7 @@ class Addressed:
                 self._votes[self._before, name] += 1
             elif re.search(r"\b(?:can|could|would|will|do|did|have|are|what|how|when|who|your?)\b", sentence.plain) and not back:
                 self._waiting = name, speaker
-        if speaker != self._before:
-            self._before = speaker
+        self._before = speaker
 
     def names(self) -> dict[str, tuple[str, float]]:
         """Speaker label -> name and confidence; one name for one speaker."""

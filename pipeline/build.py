@@ -24,6 +24,7 @@ from audio.segmenter import FILE, SENTENCES, segment
 from audio.sources import expand, file_source
 from audio.speech import SAMPLE_RATE, AudioError, SpeechSegment
 from audio.vad import DETECTORS, WebrtcVad
+from memory.notes import Item
 from pipeline.config import settings_fingerprint
 from pipeline.events import Event, Opened, PipelineError
 from pipeline.export import ExportOptions
@@ -31,8 +32,12 @@ from pipeline.export.page import PageOptions
 from pipeline.export.subtitles import SubtitleOptions
 from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
-from pipeline.meeting import Parts, keep, meet
+from pipeline.meeting import Parts, Stage, keep, meet
+from pipeline.minutes import MinutesStage
+from pipeline.series import Series
 from pipeline.settings import Settings
+from pipeline.shelf import PassageStage, open_shelf, refresh
+from retrieval.passage import ShelfError
 
 VERSION = metadata.version("rapporteur")
 Say = Callable[[str], None]
@@ -67,15 +72,18 @@ class Run:
         if settings.recognition.offline:
             models.go_offline()
 
-    def open(self, recording: Path, *, again: bool, began: datetime | None) -> Job:
-        """Find, resume or start the meeting of this recording. Raises AudioError or PipelineError."""
+    def open(self, recording: Path, *, again: bool, began: datetime | None, series: str = "") -> Job:
+        """Find, resume or start the meeting of this recording, in a series where one is named.
+
+        Raises AudioError, PipelineError or MindError.
+        """
         self._listen_in(recording)
         opened = self._opened(recording, began)
         if not again and (found := self._library.find(opened.audio_sha256, opened.settings_sha256)) and found.finished:
             return Job(found.title, self._library.events(found), found.duration_s, found.duration_s, True)
         journal = self._library.create(opened) if again else self._library.open_or_resume(opened)
         from_s = max(journal.resume_point.reached.values(), default=0) / SAMPLE_RATE
-        return Job(opened.title, self._events(recording, journal), duration_s(recording), from_s, False)
+        return Job(opened.title, self._events(recording, journal, series), duration_s(recording), from_s, False)
 
     def _listen_in(self, recording: Path) -> None:
         """Refuse what holds no sound before a meeting is made of it or a model loaded."""
@@ -83,13 +91,35 @@ class Run:
         if next(chunks, None) is None:
             raise AudioError(f"{recording} holds no sound; check that it is the right file and was copied whole")
 
-    def _events(self, recording: Path, journal: Journal) -> Iterator[Event]:
+    def _events(self, recording: Path, journal: Journal, series: str) -> Iterator[Event]:
         """What the journal has already, at least Opened, then what is heard now."""
         with journal:
             past = list(read(journal.path))
             yield from past
             chunks = file_source(recording, channels=self._settings.audio.channels)
-            yield from keep(meet(chunks, self._parts, journal.resume_point, past), journal)
+            parts = replace(self._parts, stages=(*self._parts.stages, *self._stages(journal.path.parent.name, series)))
+            yield from keep(meet(chunks, parts, journal.resume_point, past), journal)
+
+    def _stages(self, meeting: str, series: str) -> tuple[Stage, ...]:
+        """What listens to the words: the shelf where it holds documents, then the taker of notes."""
+        carried: tuple[Item, ...] = ()
+        if series:
+            belongs = Series(series, self._library)
+            carried = belongs.carried(before=meeting)
+            belongs.join(meeting)
+        return (*self._passages(), MinutesStage(carried))
+
+    def _passages(self) -> tuple[Stage, ...]:
+        wanted = self._settings.retrieval
+        if not wanted.passages or not (wanted.folders or (self._library.home / "shelf").exists()):
+            return ()
+        try:
+            shelf = open_shelf(wanted, self._library.home)
+            refresh(shelf, wanted)
+        except ShelfError as error:
+            self._warn(f"no passages of documents in this meeting: {error}")
+            return ()
+        return (PassageStage(shelf),)
 
     def _opened(self, recording: Path, began: datetime | None) -> Opened:
         moment = began or datetime.fromtimestamp(recording.stat().st_mtime).astimezone()

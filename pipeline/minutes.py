@@ -17,7 +17,7 @@ from memory.notes import ITEM_KINDS, OPEN, Change, Item, Owner, Passage, Topic, 
 from memory.people import Addressed, People
 from memory.summary import salient
 from memory.wording import Sentence, content_of, likeness, sentences, tidy
-from pipeline.events import Concluded, Event, Learned, Named, Opened, Said
+from pipeline.events import Concluded, Event, Learned, Named, Opened, Said, to_line
 from pipeline.transcript import Transcript
 
 ADDRESSED = "address"  # who named a speaker: the others, by speaking to him
@@ -34,8 +34,10 @@ class MinutesStage:
 
     def __call__(self, past: Iterable[Event], events: Iterable[Event]) -> Iterator[Event]:
         taker = _Taker(self._carried)
-        for event in past:
-            list(taker.hear(event))
+        past = list(past)
+        known = {to_line(event) for event in past if isinstance(event, Learned | Named)}
+        noted = [note for event in past for note in taker.hear(event)]
+        yield from (note for note in noted if to_line(note) not in known)  # what a break, or the beginning, left out
         for event in events:
             if isinstance(event, Concluded):
                 yield from taker.finish()
@@ -83,7 +85,6 @@ class _Taker:
             yield Learned("summary", {"text": _shown(sentence)}, (sentence.utterance_id,))
 
     def _note(self, utterance: Utterance) -> Iterator[Event]:
-        assert self._extractor is not None or True
         if self._extractor is None:  # a journal without its head
             self._extractor = Extractor(date.today(), carried=self._carried)
         for sentence in sentences(utterance):

@@ -91,6 +91,7 @@ class ExportSettings:
     """Files written beside the library."""
 
     formats: tuple[Literal["txt", "srt", "vtt", "tsv", "json", "md", "html"], ...]
+    minutes: tuple[Literal["md", "html", "json", "docx", "pdf", "csv", "ics"], ...]
     output_dir: str
     max_line_width: Count
     max_line_count: Count
@@ -110,6 +111,17 @@ class RetrievalSettings:
 
 
 @dataclass(frozen=True)
+class SummarySettings:
+    """Who rewrites the summary, if anybody."""
+
+    base_url: str
+    model: str
+    key_env: str
+    max_tokens: Annotated[int, Range(1024, 1_000_000)]
+    timeout_s: Annotated[int, Range(1, 3600)]
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings; config.yaml says what each is for, its unit and its default."""
 
@@ -119,3 +131,4 @@ class Settings:
     library: LibrarySettings
     export: ExportSettings
     retrieval: RetrievalSettings
+    summary: SummarySettings

@@ -9,7 +9,7 @@ from contextlib import suppress
 import click
 
 from pipeline import build
-from pipeline.cli import machine, meetings, shelf, transcribe
+from pipeline.cli import machine, meetings, minutes, shelf, transcribe
 from pipeline.cli.errors import EXIT_CODES
 from pipeline.config import DEFAULTS, effective
 
@@ -27,6 +27,9 @@ COMMANDS: tuple[click.Command, ...] = (
     meetings.search,
     meetings.export,
     meetings.reindex,
+    minutes.minutes,
+    minutes.items,
+    minutes.verify,
     shelf.shelve,
     shelf.shelf_group,
     shelf.ask,

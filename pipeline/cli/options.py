@@ -9,10 +9,12 @@ from typing import Any
 
 import click
 
+from memory.minutes import Minutes
 from pipeline import build
 from pipeline.config import DEFAULTS, effective, library_home, load
 from pipeline.events import Event
-from pipeline.export import FORMATS, OutputFolder, write
+from pipeline.export import FORMATS, OutputFolder, replace_file, write
+from pipeline.export import minutes as minutes_files
 from pipeline.library import Library
 from pipeline.screen import Screen
 from pipeline.settings import Settings
@@ -80,6 +82,22 @@ def write_files(events: Iterable[Event], output: OutputFolder, settings: Setting
     if paths:
         names = " ".join(path.name for _, path in paths)
         screen.note(f"written to {paths[0][1].parent.resolve()}: {names}")
+
+
+def write_minutes(
+    minutes: Minutes, events: Iterable[Event], output: OutputFolder, settings: Settings, screen: Screen
+) -> None:
+    """Write the minutes in every format that the settings ask for, and say where."""
+    formats = settings.export.minutes
+    transcript = Transcript.of(events)
+    written = []
+    for format in formats:
+        path = output.path(transcript, f"minutes.{format}")
+        sound = minutes_files.sound_for(minutes, transcript.source, path.parent) if format == "html" else ""
+        replace_file(path, minutes_files.render(minutes, format, sound=sound))
+        written.append(path.name)
+    if written:
+        screen.note(f"minutes: {' '.join(written)}")
 
 
 def moment(text: str | None) -> datetime | None:
