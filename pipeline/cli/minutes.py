@@ -91,7 +91,8 @@ def items(context: click.Context, owner: str, state: str, due_by: str, config: P
             about = {"meeting": row.meeting.id, "owner_name": row.owner, **to_content(row.item)}
             click.echo(json.dumps(about, ensure_ascii=False))
         return
-    table = Table("item", "what", "who", "due", "state", "meeting", box=None, pad_edge=False)
+    table = Table("item", "what", "who", "due", "state", box=None, pad_edge=False)
+    table.add_column("meeting", no_wrap=True)
     for row in rows:
         due = row.item.due.date or row.item.due.phrase
         table.add_row(row.item.id, Text(row.item.what), Text(row.owner or "nobody yet"), Text(due), row.item.status, row.meeting.id)
