@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.report import circumstances, progress, table
 from retrieval import search as searching
-from retrieval.embed import Embedded, Embedder, load
+from retrieval.embed import Embedder, load
 from retrieval.embedded.train import Lesson, lessons
 from retrieval.passage import Passage
 from retrieval.references import cited
@@ -230,7 +230,7 @@ def speed_report(folder: Path, count: int, embedder: Embedder) -> str:
 def fitted(folder: Path, embedder: Embedder) -> str:
     """Bias and factors of a hit's score: a logistic of whether the first hit is right, other meetings' questions as
     ones without an answer."""
-    meetings = lessons(folder, kinds=KINDS)
+    meetings = lessons(folder, held_out=True)
     features, labels = [], []
     for i, meeting in enumerate(meetings):
         with tempfile.TemporaryDirectory() as home:

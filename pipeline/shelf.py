@@ -20,12 +20,12 @@ from retrieval.passage import Hit, Passage
 from retrieval.references import Reference, cited
 from retrieval.search import SURE, quoted, search
 from retrieval.shelf import Shelf, Shelved
-from retrieval.words import NUMBERS, STOPWORDS, fold, terms
+from retrieval.words import NUMBERS, STOPWORDS, fold
 
 WINDOW = 600  # characters of a meeting's passage, as of a document's
 RECENT = 6  # utterances that say what is being talked about: half a minute
 EVERY = 3  # utterances between two looks at the shelf
-SURE_WHILE_RUNNING = 0.7  # a passage nobody asked for must be surer than an answer
+SURE_WHILE_RUNNING = 0.5  # a passage nobody asked for must be surer than an answer
 MEETING = "meeting"
 
 
@@ -149,8 +149,9 @@ def prompt_terms(shelf: Shelf, most: int) -> list[str]:
     count = 0
     for _, passage in shelf.all_passages("document"):
         count += 1
-        words = [word.strip(".,;:!?()[]\"'“”’") for word in passage.text.split()]
-        named = {w for i, w in enumerate(words) if _is_name(w) and i and words[i - 1][-1:].isalnum()}
+        written = passage.text.split()
+        words = [word.strip(".,;:!?()[]\"'“”’") for word in written]
+        named = {w for i, w in enumerate(words) if _is_name(w) and i and written[i - 1][-1].isalnum()}
         inside.update(named)
         printed.update(w for w in words if w in named)
     worth = {w: printed[w] * math.log(1 + count / inside[w]) for w in inside}
@@ -169,7 +170,7 @@ def prompted(settings: Settings, home: Path) -> Settings:
 
 def _is_name(word: str) -> bool:
     """A capital or a digit among letters where no sentence begins: "Zigbee", "iPhone", "BQ24", not "Seventy"."""
-    plain = "".join(terms(word)) or fold(word)
+    plain = fold(word)
     if (
         len(word) < 3
         or not word[0].isalnum()

@@ -48,7 +48,8 @@ class Embedded:
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
-        tokenized = self._tokenizer.encode_batch([text[:LONGEST] for text in texts], add_special_tokens=False)
+        readable = [text[:LONGEST].encode("utf-8", "replace").decode() for text in texts]
+        tokenized = self._tokenizer.encode_batch(readable, add_special_tokens=False)
         for i, tokens in enumerate(tokenized):
             if tokens.ids:
                 vectors[i] = self._table[tokens.ids].astype(np.float32).T @ self._weights[tokens.ids]

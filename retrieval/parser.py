@@ -34,7 +34,7 @@ def parse(content: bytes, kind: str) -> list[Block]:
     """The blocks of a "pdf" or "docx"; raises ShelfError, to be read after the file's name."""
     if kind == "docx":
         _check_zip(content)
-    command = [sys.executable, "-I", "-c", _BOOT.format(root=str(Path(__file__).parents[1])), kind]
+    command = [sys.executable, "-I", "-c", _BOOT.format(root=str(Path(__file__).parents[1])), kind, str(MOST_MEMORY)]
     try:
         done = subprocess.run(command, input=content, capture_output=True, timeout=MOST_TIME_S, check=False)
     except subprocess.TimeoutExpired as error:
@@ -48,31 +48,33 @@ def parse(content: bytes, kind: str) -> list[Block]:
     return [Block(*row) for row in answer["blocks"]]
 
 
-_BOOT = "import sys; sys.path.insert(0, {root!r}); from retrieval.parser import child; child(sys.argv[1])"
+_BOOT = (
+    "import sys; sys.path.insert(0, {root!r}); from retrieval.parser import child; child(sys.argv[1], int(sys.argv[2]))"
+)
 
 
-def child(kind: str) -> None:
-    """What the process does: bytes on stdin, JSON on stdout."""
-    _bound()
+def child(kind: str, memory: int) -> None:
+    """What the process does: bytes on stdin, JSON on stdout; `memory` in bytes."""
+    _bound(memory)
     logging.disable()  # the libraries' logs quote the documents
     content = sys.stdin.buffer.read()
     try:
         answer: dict[str, Any] = {"blocks": [list(vars(block).values()) for block in _READERS[kind](content)]}
     except ShelfError as error:
         answer = {"trouble": str(error)}
-    except MemoryError:
-        answer = {"trouble": "needs too much memory to read; split it or save it anew"}
     except Exception as error:  # noqa: BLE001  the edge of a process: whatever two large libraries raise on broken files
-        answer = {"trouble": f"is damaged or no {kind} ({type(error).__name__}); open it and save it anew"}
+        outgrown = isinstance(error, MemoryError) or "memory" in str(error).lower()
+        damaged = f"is damaged or no {kind} ({type(error).__name__}); open it and save it anew"
+        answer = {"trouble": "needs too much memory to read; split it or save it anew" if outgrown else damaged}
     sys.stdout.write(json.dumps(answer))
 
 
-def _bound() -> None:
+def _bound(memory: int) -> None:
     try:
         import resource
     except ImportError:  # Windows has none: there only the checks before and the clock bound it
         return
-    limits = {resource.RLIMIT_AS: MOST_MEMORY, resource.RLIMIT_CPU: MOST_TIME_S, resource.RLIMIT_FSIZE: 0}
+    limits = {resource.RLIMIT_AS: memory, resource.RLIMIT_CPU: MOST_TIME_S, resource.RLIMIT_FSIZE: 0}
     for limit, most in limits.items():
         resource.setrlimit(limit, (most, most))
 

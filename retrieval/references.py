@@ -9,13 +9,15 @@ from itertools import pairwise
 from pathlib import PurePath
 
 from retrieval.passage import Hit, Passage
-from retrieval.search import SURE, quoted, search, within
+from retrieval.search import clearest, quoted, search, shared, within
 from retrieval.shelf import Shelf
 from retrieval.words import STOPWORDS, stem, terms
 
 _PLACE = {"section": "section", "chapter": "section", "part": "section", "page": "page"}
-UNNAMED = 0.8  # score from which words that name no document count as taken from one
+UNNAMED = 0.78  # score from which words that name no document count as taken from one
 NAMED = 0.15  # share of the words, by weight, that a named document's passage must hold when no place is named
+WORDS = 3  # and that many of its words must stand there
+CLOSE = 3  # passages of a named place whose sentences are compared
 MOST_BACK = 3  # utterances after which a document that was named is no longer the one that is meant
 
 
@@ -40,13 +42,14 @@ def cited(text: str, shelf: Shelf, *, before: Sequence[str] = ()) -> Reference |
         documents = next(filter(None, (_named(said, by_document) for said in list(before)[: -MOST_BACK - 1 : -1])), [])
     if documents or section or page:
         chosen = [p for d in (documents or by_document) for p in by_document[d] if _at(p, section, page)]
-        hit = next(iter(within(shelf, _without_names(text, documents), chosen)), None)
-        if hit and (section or page or hit.overlap >= NAMED):
-            return Reference(quoted(shelf, _without_names(text, documents), hit), bool(documents), section, page)
+        said = _without_names(text, documents)
+        hits = [hit for hit in within(shelf, said, chosen)[:CLOSE] if section or page or hit.overlap >= NAMED]
+        if hits:
+            return Reference(clearest(shelf, said, hits), bool(documents), section, page)
         if documents or not by_document:
             return None
     hits = search(shelf, text, most=1, kind="document")
-    if hits and hits[0].score >= max(UNNAMED, SURE):
+    if hits and hits[0].score >= UNNAMED and shared(text, hits[0].passage) >= WORDS:
         return Reference(quoted(shelf, text, hits[0]), False, None, None)
     return None
 

@@ -217,7 +217,8 @@ class Shelf:
     def _made_again(self) -> Index:
         rows = self.with_db(lambda db: db.execute("select id, vector from passage order by id").fetchall())
         index = Index(self.embedder.dimensions)
-        vectors = np.frombuffer(b"".join(row[1] for row in rows), np.float16).reshape(len(rows), -1)
+        stored = np.frombuffer(b"".join(row[1] for row in rows), np.float16)
+        vectors = stored.reshape(len(rows), self.embedder.dimensions)
         if rows:
             index.add(np.array([row[0] for row in rows], np.int64), vectors.astype(np.float32))
         return index

@@ -83,6 +83,7 @@ def stem(word: str) -> str:
 
 def fold(text: str) -> str:
     """Lower case without accents, compatibility forms as the plain ones."""
+    text = text.encode("utf-8", "replace").decode()  # half characters have no term
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(c for c in decomposed if not unicodedata.combining(c)) if not text.isascii() else decomposed
 
@@ -121,7 +122,7 @@ def _spelled_numbers(words: Iterable[str]) -> Iterator[str]:
             total, part, pending = 0, 0, ""
         else:
             if pending:
-                yield pending if pending == "one" else str(total + part)  # alone it is mostly a pronoun
+                yield "one" if pending == "one" and word not in NUMBERS else str(total + part)  # alone mostly a pronoun
             total, part, pending = 0, 0, ""
             if word in NUMBERS:
                 part, pending = NUMBERS[word], word

@@ -13,11 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.options import config_option, json_option, library_of, setting_flags, settings_of, write_files
+from pipeline.cli.shelf import opened, where
 from pipeline.events import PipelineError, to_line
 from pipeline.export import OutputFolder
 from pipeline.library import MATCH_END, MATCH_START
 from pipeline.screen import Screen, clock
+from pipeline.shelf import refresh
 from pipeline.transcript import Transcript
+from retrieval.search import containing
 
 
 @click.command()
@@ -71,17 +74,24 @@ def show(meeting: str, config: Path | None, as_json: bool, suppressed: bool) -> 
 @click.argument("text", nargs=-1, required=True)
 @config_option
 def search(text: tuple[str, ...], config: Path | None) -> None:
-    """Find words in all meetings."""
+    """Find words in all meetings and documents."""
     console = Console(highlight=False, soft_wrap=True)
-    found = library_of(config).search(" ".join(text))
+    settings, library, shelf = opened(config)
+    found = library.search(" ".join(text))
     for mention in found:
         before, _, rest = mention.snippet.partition(MATCH_START)
         match, _, after = rest.partition(MATCH_END)
         plain = after.replace(MATCH_START, "").replace(MATCH_END, "")
-        where = f"{mention.meeting} {clock(mention.start_s):>7}"
-        console.print(Text.assemble((where, "cyan"), f"  {before.lstrip()}", (match, "bold"), plain))
-    if not found:
-        raise PipelineError(f'"{" ".join(text)}" was said in no meeting; try fewer or other words')
+        moment = f"{mention.meeting} {clock(mention.start_s):>7}"
+        console.print(Text.assemble((moment, "cyan"), f"  {before.lstrip()}", (match, "bold"), plain))
+    refresh(shelf, settings.retrieval)
+    passages = containing(shelf, " ".join(text))
+    for hit in passages:
+        console.print(Text.assemble((where(hit), "cyan"), f"  “{hit.quote}”"))
+    if not found and not passages:
+        raise PipelineError(
+            f'"{" ".join(text)}" was said in no meeting and stands in no document; try fewer or other words'
+        )
 
 
 @click.command()

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pipeline import shelf as shelves
@@ -68,15 +67,13 @@ def list_shelf(config: Path | None = None, as_json: bool = False) -> None:
     settings, _, shelf = opened(config)
     shelves.refresh(shelf, settings.retrieval)
     documents = [document for document in shelf.shelved() if document.kind == "document"]
-    table = Table("document", "passages", "trouble", box=None, pad_edge=False)
     for document in documents:
         if as_json:
             click.echo(json.dumps(vars(document), ensure_ascii=True))
-        table.add_row(Text(document.path), str(document.passages), Text(document.trouble))
-    if not as_json:
-        Console(highlight=False, soft_wrap=True).print(
-            table if documents else "no document yet: rapporteur shelve PATH"
-        )
+        else:
+            click.echo(document.trouble or f"{document.path}: {document.passages} passages")
+    if not documents and not as_json:
+        click.echo("no document yet: rapporteur shelve PATH")
 
 
 @shelf_group.command("remove")
