@@ -30,6 +30,7 @@ from pipeline.events import Event, Opened, PipelineError
 from pipeline.export import ExportOptions
 from pipeline.export.page import PageOptions
 from pipeline.export.subtitles import SubtitleOptions
+from pipeline.item_passages import ItemPassages
 from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
 from pipeline.meeting import Parts, Stage, keep, meet
@@ -38,6 +39,7 @@ from pipeline.series import Series
 from pipeline.settings import Settings
 from pipeline.shelf import PassageStage, open_shelf, refresh
 from retrieval.passage import ShelfError
+from retrieval.shelf import Shelf
 
 VERSION = metadata.version("rapporteur")
 Say = Callable[[str], None]
@@ -107,19 +109,21 @@ class Run:
             belongs = Series(series, self._library)
             carried = belongs.carried(before=meeting)
             belongs.join(meeting)
-        return (*self._passages(), MinutesStage(carried))
+        notes = MinutesStage(carried)
+        shelf = self._shelf()
+        return (PassageStage(shelf), notes, ItemPassages(shelf)) if shelf else (notes,)
 
-    def _passages(self) -> tuple[Stage, ...]:
+    def _shelf(self) -> Shelf | None:
         wanted = self._settings.retrieval
         if not wanted.passages or not (wanted.folders or (self._library.home / "shelf").exists()):
-            return ()
+            return None
         try:
             shelf = open_shelf(wanted, self._library.home)
             refresh(shelf, wanted)
         except ShelfError as error:
             self._warn(f"no passages of documents in this meeting: {error}")
-            return ()
-        return (PassageStage(shelf),)
+            return None
+        return shelf
 
     def _opened(self, recording: Path, began: datetime | None) -> Opened:
         moment = began or datetime.fromtimestamp(recording.stat().st_mtime).astimezone()

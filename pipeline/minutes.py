@@ -16,10 +16,12 @@ from memory.minutes import Cited, Line, Minutes, people_of
 from memory.notes import ITEM_KINDS, OPEN, Change, Item, Owner, Passage, Topic, item_from, to_content, topic_from
 from memory.people import Addressed, People
 from memory.summary import salient
-from memory.wording import Sentence, content_of, likeness, sentences, tidy
+from memory.wording import Sentence, content_of, sentences, tidy
 from pipeline.events import Concluded, Event, Learned, Named, Opened, Said, to_line
 from pipeline.transcript import Transcript
 
+NEARBY = 12  # utterances between a passage and a task that it may belong to: about a minute
+MOST_PASSAGES = 2  # of an item
 ADDRESSED = "address"  # who named a speaker: the others, by speaking to him
 
 
@@ -149,7 +151,7 @@ def minutes_of(events: Iterable[Event]) -> Minutes:
                 items[str(event.content.get("id"))] = item_from(event.content)
     if any(line.rewritten for line in summary.values()):
         summary = {text: line for text, line in summary.items() if line.rewritten}
-    references = tuple(Cited(passage_of(event.content), event.evidence) for event in passages if event.content.get("by") != "content")
+    references = tuple(Cited(passage_of(event.content), event.evidence) for event in passages if event.content.get("by") not in ("content", "item"))
     return Minutes(
         meeting=transcript.meeting,
         title=transcript.title,
@@ -160,7 +162,7 @@ def minutes_of(events: Iterable[Event]) -> Minutes:
         people=people_of(transcript.utterances, names),
         summary=tuple(summary.values()),
         topics=tuple(subjects.values()),
-        items=tuple(with_passages(item, passages, transcript.utterances) for item in items.values()),
+        items=tuple(with_passages(item, passages, transcript, subjects.values()) for item in items.values()),
         references=references,
         utterances=transcript.utterances,
         notice=_notice(transcript),
@@ -188,17 +190,49 @@ def passage_of(content: dict[str, Any]) -> Passage:
     )
 
 
-def with_passages(item: Item, passages: Iterable[Learned], utterances: Iterable[Utterance]) -> Item:
-    """The item with the passages that its utterances refer to, or that speak of the same thing in the same topic."""
-    said = {u.id: u.text for u in utterances}
-    own = content_of(item.what) | frozenset(w for e in item.evidence for w in content_of(said.get(e, "")))
-    found: dict[tuple[str, str], Passage] = {}
+def with_passages(item: Item, passages: Iterable[Learned], transcript: Transcript, subjects: Iterable[Topic]) -> Item:
+    """The item with the passages that were named with it, or just before and about the same thing.
+
+    About the same thing is a passage whose words or document's name the task names, or whose document bears the name
+    of the topic in which both came up.
+    """
+    places = {u.id: n for n, u in enumerate(transcript.utterances)}
+    here = [places[id] for id in item.evidence if id in places]
+    if not here:
+        return item
+    own = content_of(item.what)
+    about = _topic_words(here[0], subjects, places)
+    ranked: list[tuple[int, int, Passage]] = []
     for event in passages:
-        passage = passage_of(event.content)
-        named = set(event.evidence) & set(item.evidence) and event.content.get("by") != "content"
-        if named or likeness(content_of(item.what), content_of(passage.quote)) >= 0.5 or len(own & content_of(passage.quote)) >= 3:
-            found.setdefault((passage.document, passage.quote), passage)
-    return replace(item, passages=tuple(list(found.values())[:3])) if found else item
+        passage, at = passage_of(event.content), [places[id] for id in event.evidence if id in places]
+        if event.content.get("by") == "item":
+            rank = 0 if event.content.get("item") == item.id else 9
+        else:
+            rank = _closeness(own, about, passage, here, at) if at and event.content.get("by") != "content" else 9
+        if rank < 9:
+            ranked.append((rank, -max(at, default=0), passage))
+    best = {(p.document, p.quote): p for _, _, p in sorted(ranked, key=lambda row: row[:2])}
+    return replace(item, passages=tuple(best.values())[:MOST_PASSAGES]) if best else item
+
+
+def _closeness(own: frozenset[str], about: frozenset[str], passage: Passage, here: list[int], at: list[int]) -> int:
+    """0 = named with the item, then by how loosely they belong together; 9 = they do not."""
+    name = content_of(re.sub(r"[-_.]", " ", passage.document.rpartition(".")[0]))
+    back = min((h - a for h in here for a in at if h >= a), default=NEARBY + 1)
+    if set(here) & set(at):
+        return 0
+    if back <= NEARBY and own & content_of(passage.quote):
+        return 1
+    if name and name <= own:
+        return 2
+    return 3 if back <= NEARBY and name & about else 9
+
+
+def _topic_words(place: int, subjects: Iterable[Topic], places: dict[str, int]) -> frozenset[str]:
+    for topic in subjects:
+        if any(places.get(first, 0) <= place <= places.get(last, -1) for first, last in topic.spans):
+            return content_of(topic.title)
+    return frozenset()
 
 
 def carried_over(minutes: Minutes, series: str, number: int) -> tuple[Item, ...]:
