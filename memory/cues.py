@@ -165,7 +165,7 @@ def assignments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         if cue and cue.what:
             yield cue
             return
-    for pattern, strength in ((_IS_TO, 0.52), (_NAMED_TO, 0.6), (_RESPONSIBLE, 0.55), (_FOR_ROLE, 0.5)):
+    for pattern, strength in ((_IS_TO, 0.52), (_NAMED_TO, 0.6), (_RESPONSIBLE, 0.7), (_FOR_ROLE, 0.5)):
         for found, first in _match(pattern, sentence):
             owner = _third_person(found["who"], sentence, sentence.word_at(found.start("who")), hearing.people)
             if not owner or _conditional(sentence, found.start()):

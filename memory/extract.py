@@ -429,7 +429,9 @@ def _reconciled(found: list[Cue]) -> list[Cue]:
             continue
         if cue.kind in ("asked", "accept") and kinds & {"ask", "reverse"}:
             continue
-        if cue.kind == "drop" and "reverse" in kinds:
+        if cue.kind == "park" and decision >= verdicts.EXPLICIT:
+            continue
+        if cue.kind == "drop" and kinds & {"reverse", "decide"}:
             continue
         kept.append(cue)
     order = {"accept": 0, "claim": 1, "refuse": 1, "release": 2, "move": 3}

@@ -16,7 +16,7 @@ _TASK_VERBS = frozenset(
     "bring brief build buy calculate call cancel change chase check circulate clarify clean close collate collect compare "
     "compile complete compose conduct configure confirm consult contact convince coordinate copy correct create cut "
     "define deliver demo deploy design develop document double-check draft draw email e-mail escalate estimate evaluate "
-    "examine explore extend figure file fill finalise finalize finish fix follow forward gather get give hand handle hire host "
+    "examine explore extend figure file fill find finalise finalize finish fix follow forward gather get give hand handle hire host "
     "implement improve include inform inspect install interview investigate invite invoice issue keep launch lead look "
     "mail make measure meet merge message migrate modify monitor move negotiate notify obtain open order organise organize "
     "paint pay phone pick pilot ping plan polish post prepare present print produce propose provide publish purchase put "

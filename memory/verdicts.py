@@ -31,6 +31,7 @@ _DECISIONS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
         (r"(?<!\S)(?P<what>(?:the|this|our) \S.*?) (?:is|was|has been) (?:approved|accepted|rejected|agreed|chosen|confirmed|adopted|decided)(?!\S)", 0.55),
     )
 )  # fmt: skip
+EXPLICIT = 0.7  # strength of words that call a decision one
 _NOT_DECIDED = re.compile(
     r"\b(?:if we|whether|should we|do we|could we|can we|not sure|what if|not decided|have not|did not|did we|why did|until we|before we|when we|"
     r"have to decide|need to decide|must decide|we might|maybe we|we could)\b"
@@ -45,9 +46,11 @@ _IDLE = re.compile(
 
 def decisions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "So we agree to ...", "we go with the rubber case"."""
-    if sentence.asks or _NOT_DECIDED.search(sentence.plain) or postponed(sentence):
+    if sentence.asks or _NOT_DECIDED.search(sentence.plain):
         return
     for pattern, strength in _DECISIONS:
+        if strength < EXPLICIT and postponed(sentence):
+            return
         for found in pattern.finditer(sentence.plain):
             last = sentence.word_at(found.end("what") + 1)
             first = _after_we(sentence, sentence.word_at(found.start("what")))
@@ -69,7 +72,7 @@ def _after_we(sentence: Sentence, first: int) -> int:
 _REVERSES = tuple(
     re.compile(pattern)
     for pattern in (
-        r"(?<!\S)(?:we|i|let us)?(?: \w+)? ?(?:take back|withdraw|revoke|undo|reverse|overturn|overrule|revise|cancel|drop|scrap) (?:that|this|the|our|my)(?: \w+){0,2}? ?(?:decision|agreement|choice|plan|idea)?(?: (?:and|so|to|instead) (?:we |we will |let us |rather )?(?P<what>\S.*))?$",
+        r"(?<!\S)(?:we|i|let us)?(?: \w+)? ?(?:take back|withdraw|revoke|undo|reverse|overturn|overrule|revise|cancel|drop|scrap) (?:that|this|the|our|my)(?: \w+){0,2}? ?(?:decision|agreement|choice|plan|idea)(?: (?:and|so|to|instead) (?:we |we will |let us |rather )?(?P<what>\S.*))?$",
         r"(?<!\S)take back (?:that|this|it|what)\b(?:.*? (?:and |so |done )?(?P<what>" + _ACT + r" .*))?",
         r"(?<!\S)(?:forget|never mind|scratch) (?:what we (?:said|decided|agreed)|that|the decision)\b(?:.*?(?:and|we|instead) (?P<what>" + _ACT + r" .*))?",
         r"(?<!\S)we (?:change|changed|are changing|will change) (?:that|this|the|our) (?:decision|plan|choice)(?: (?:and|to|so)(?: we)? (?P<what>\S.*))?",

@@ -103,6 +103,8 @@ def _words(text: str) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:
                 continue  # "I I will": a stammer
             words.append(word)
             spans.append(found.span())
+            if len(words) > 3 and words[-2:] == words[-4:-2]:  # "I will I will"
+                del words[-2:], spans[-4:-2]
     return tuple(words), tuple(spans)
 
 
@@ -122,8 +124,17 @@ def _spelled_out(word: str, before: list[str]) -> list[str]:
     return [word]
 
 
+_IRREGULAR = {
+    "sent": "send", "wrote": "write", "written": "write", "bought": "buy", "made": "make", "found": "find", "ran": "run",
+    "spoke": "speak", "spoken": "speak", "told": "tell", "built": "build", "did": "do", "done": "do", "got": "get", "paid": "pay",
+    "drew": "draw", "drawn": "draw", "took": "take", "taken": "take", "gave": "give", "given": "give", "held": "hold", "met": "meet",
+    "chose": "choose", "chosen": "choose", "brought": "bring", "rang": "ring", "sold": "sell", "left": "leave", "kept": "keep",
+}  # fmt: skip
+
+
 def stem(word: str) -> str:
     """A word without its English endings, crude and the same for singular and plural, order and ordering."""
+    word = _IRREGULAR.get(word, word)
     for ending in ("ations", "ation", "ings", "ing", "ies", "ied", "ers", "er", "ed", "es", "s", "e", "y"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             word = word.removesuffix(ending)
