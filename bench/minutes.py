@@ -27,7 +27,13 @@ from pipeline.minutes import MinutesStage, minutes_of
 from pipeline.verify import unsupported
 
 SAMPLE = Path(__file__).parents[1] / "samples"
-CHANGES = {"assigned": "assigned", "raised": "raised", "reassigned": "reassigned", "decided": "decided", "reversed": "reversed"}
+CHANGES = {
+    "assigned": "assigned",
+    "raised": "raised",
+    "reassigned": "reassigned",
+    "decided": "decided",
+    "reversed": "reversed",
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,17 @@ def from_words(reference: dict[str, Any], home: Path) -> list[Event]:
     """The events of a meeting whose every word and speaker was understood."""
     labels: dict[str, str] = {}
     said = [
-        Said(Utterance(u["id"], u["text"], u["start_s"], u["end_s"], "en", SPOKEN, speaker=labels.setdefault(u["speaker"], f"S{len(labels) + 1}")))
+        Said(
+            Utterance(
+                u["id"],
+                u["text"],
+                u["start_s"],
+                u["end_s"],
+                "en",
+                SPOKEN,
+                speaker=labels.setdefault(u["speaker"], f"S{len(labels) + 1}"),
+            )
+        )
         for u in reference["utterances"]
     ]
     named = [Named(label, name, "user") for name, label in labels.items()]
@@ -64,7 +80,15 @@ def from_audio(home: Path) -> list[Event]:
     run = [sys.executable, "-m", "pipeline.cli"]
     env = environment(home)
     subprocess.run([*run, "shelve", str(SAMPLE / "docs")], cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
-    command = [*run, "transcribe", str(SAMPLE / "meeting.flac"), "--model", "embedded", "--began", "2026-03-10T09:00+01:00"]
+    command = [
+        *run,
+        "transcribe",
+        str(SAMPLE / "meeting.flac"),
+        "--model",
+        "embedded",
+        "--began",
+        "2026-03-10T09:00+01:00",
+    ]
     flags = ["--json", "--again", "--output-dir", str(home / "out"), "--output-format", "txt"]
     done = subprocess.run([*command, *flags], cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE, encoding="utf-8")
     return [from_line(line) for line in done.stdout.splitlines()]
@@ -137,9 +161,13 @@ def references(reference: dict[str, Any], minutes: Minutes) -> list[Row]:
             c for c in minutes.references
             if any(u.id in c.evidence and min(u.end_s, end) - max(u.start_s, begin) > 0.3 for u in minutes.utterances)
         ]  # fmt: skip
-        right = [c for c in near if c.passage.document == wanted["document"] and _alike(c.passage.quote, wanted["quote"])]
+        right = [
+            c for c in near if c.passage.document == wanted["document"] and _alike(c.passage.quote, wanted["quote"])
+        ]
         found = (right or near)[0].passage.quote if near else ""
-        rows.append(Row("reference", where, found, () if right else ("not linked",) if not near else ("other passage",)))
+        rows.append(
+            Row("reference", where, found, () if right else ("not linked",) if not near else ("other passage",))
+        )
     return rows
 
 
@@ -154,7 +182,9 @@ def sample(audio: bool) -> int:
         events = from_audio(Path(home)) if audio else from_words(reference, Path(home))
     minutes = minutes_of(events)
     rows = [*compare(reference, minutes), *references(reference, minutes)]
-    print(table(("kind", "planted", "found", "mismatch"), ((r.kind, r.wanted, r.found, "; ".join(r.wrong)) for r in rows)))
+    print(
+        table(("kind", "planted", "found", "mismatch"), ((r.kind, r.wanted, r.found, "; ".join(r.wrong)) for r in rows))
+    )
     wrong = sum(bool(row.wrong) for row in rows)
     bad = [finding for item in minutes.items for finding in unsupported(item, minutes)]
     print(f"\n{len(rows) - wrong} of {len(rows)} as planted; {len(bad)} items without support. {circumstances()}")
@@ -175,7 +205,11 @@ def speed(folder: Path) -> str:
             for n, u in enumerate(meeting.utterances, 1)
         ]
         begin = said[-1].end_s
-    events: list[Event] = [Opened("long", "Long", "2026-03-10T09:00:00+01:00", "", "", "", "", "", ""), *map(Said, said), Concluded(begin, begin)]
+    events: list[Event] = [
+        Opened("long", "Long", "2026-03-10T09:00:00+01:00", "", "", "", "", "", ""),
+        *map(Said, said),
+        Concluded(begin, begin),
+    ]
     start = time.perf_counter()
     minutes = minutes_of(MinutesStage()((), events))
     return f"{begin / 3600:.1f} h of speech, {len(said)} utterances, {len(minutes.items)} items: {time.perf_counter() - start:.1f} s"
@@ -184,7 +218,9 @@ def speed(folder: Path) -> str:
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sample", action="store_true", help="compare with what was planted in the sample; exit code 1 on mismatch")
+    parser.add_argument(
+        "--sample", action="store_true", help="compare with what was planted in the sample; exit code 1 on mismatch"
+    )
     parser.add_argument("--audio", action="store_true", help="from the recording instead of the words")
     parser.add_argument("--ami", type=Path, help="folder of AMI meetings, say ../shared/data/ami/dev")
     given = parser.parse_args()

@@ -23,7 +23,12 @@ from pipeline.events import Concluded, Event, Opened, Said
 from pipeline.minutes import MinutesStage, minutes_of
 from pipeline.verify import unsupported
 
-ROLES = {"PM": "project manager", "ID": "industrial designer", "UI": "user interface designer", "ME": "marketing expert"}
+ROLES = {
+    "PM": "project manager",
+    "ID": "industrial designer",
+    "UI": "user interface designer",
+    "ME": "marketing expert",
+}
 SPOKEN = Scores(-0.1, 0.0, 1.0, 0.0)
 GAP = 2  # utterances: evidence this near to a linked one counts as the same place
 
@@ -160,7 +165,9 @@ def measure(folder: Path) -> str:
 
 def _owners(items: list[Item], meeting: Spoken, places: dict[str, int]) -> Counter[str]:
     """How often the owner of a right action is the annotator's, another, or not said."""
-    codes = {label: code for label, role in meeting.people.roles.items() for code, words in ROLES.items() if words == role}
+    codes = {
+        label: code for label, role in meeting.people.roles.items() for code, words in ROLES.items() if words == role
+    }
     counts: Counter[str] = Counter()
     for item in items:
         noted = [n for n in meeting.actions or () if item.kind == "action" and _near(item.evidence, n.evidence, places)]
@@ -168,7 +175,9 @@ def _owners(items: list[Item], meeting: Spoken, places: dict[str, int]) -> Count
         if not gold:
             continue
         said = codes.get(item.owner.name) or next(iter(gold_owners(f"{item.owner.name} will")), "")
-        counts["abstained" if not item.owner or item.owner.kind == "group" else "right" if said in gold else "wrong"] += 1
+        counts[
+            "abstained" if not item.owner or item.owner.kind == "group" else "right" if said in gold else "wrong"
+        ] += 1
     return counts
 
 
@@ -179,7 +188,11 @@ def summaries(meeting: Spoken, minutes: Minutes) -> dict[str, str]:
     budget = len(text.split())
     weights = weigh(said)
     heavy = sorted(range(len(said)), key=lambda n: -weights[n])
-    return {"ours": text, "lead": _cut((s.text for s in said), budget), "TF-IDF": _cut((said[n].text for n in heavy), budget)}
+    return {
+        "ours": text,
+        "lead": _cut((s.text for s in said), budget),
+        "TF-IDF": _cut((said[n].text for n in heavy), budget),
+    }
 
 
 def _cut(texts: Iterable[str], words: int) -> str:
@@ -211,11 +224,18 @@ def _longest(one: list[str], other: list[str]) -> int:
 
 
 def _report(
-    tallies: dict[tuple[str, str], Tally], owners: Counter[str], lines: tuple[int, int], scores: dict[str, list[tuple[float, float, float]]]
+    tallies: dict[tuple[str, str], Tally],
+    owners: Counter[str],
+    lines: tuple[int, int],
+    scores: dict[str, list[tuple[float, float, float]]],
 ) -> str:
-    items = table(("items", "found", "noted", "precision", "recall", "F1"), (t.row(f"{k}s, {w}") for (k, w), t in tallies.items()))
+    items = table(
+        ("items", "found", "noted", "precision", "recall", "F1"), (t.row(f"{k}s, {w}") for (k, w), t in tallies.items())
+    )
     means = {name: [sum(column) / len(rows) for column in zip(*rows, strict=True)] for name, rows in scores.items()}
-    summed = table(("summary", "ROUGE-1", "ROUGE-2", "ROUGE-L"), ((n, *(f"{v:.3f}" for v in m)) for n, m in means.items()))
+    summed = table(
+        ("summary", "ROUGE-1", "ROUGE-2", "ROUGE-L"), ((n, *(f"{v:.3f}" for v in m)) for n, m in means.items())
+    )
     named = owners["right"] + owners["wrong"]
     total = named + owners["abstained"]
     who = f"Owners of right actions: {owners['right']} of {named} named ones right, {owners['abstained']} of {total} left open."

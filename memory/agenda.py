@@ -25,7 +25,9 @@ _ANNOUNCED = tuple(
         rf"(?:back to|that brings us to|moving on to|coming to|turning to|regarding|so much for that now) (?!that\b|this\b|it\b|you\b){_NAME}$",
     )
 )  # fmt: skip
-_ENDS = re.compile(r"^(?:(?:okay|so|and|well|good|all right|right) )*(?:is there )?(?:anything else|any other business|that is (?:it|all) for today|thank you all|thanks everybody)(?!\S)")
+_ENDS = re.compile(
+    r"^(?:(?:okay|so|and|well|good|all right|right) )*(?:is there )?(?:anything else|any other business|that is (?:it|all) for today|thank you all|thanks everybody)(?!\S)"
+)
 _NO_TITLE = frozenset("meeting end start work lunch next point topic thing item agenda minute time home break".split())
 MOST_WORDS = 6
 _NO_DAY = date(2000, 1, 1)  # dates play no part in titles
@@ -60,7 +62,11 @@ def topics(utterances: Sequence[Utterance], marks: Mapping[str, Marks] | None = 
             made.append(Topic(f"t{len(made) + 1}", turn.title, (turn.utterance_id,), (span,)))
         else:
             topic = made[known]
-            spans = (*topic.spans[:-1], (topic.spans[-1][0], last)) if made[-1] is topic and _joins(topic, span, places) else (*topic.spans, span)
+            spans = (
+                (*topic.spans[:-1], (topic.spans[-1][0], last))
+                if made[-1] is topic and _joins(topic, span, places)
+                else (*topic.spans, span)
+            )
             made[known] = Topic(topic.id, topic.title, topic.title_ids, spans)
     return tuple(made)
 
@@ -110,6 +116,6 @@ def _marked(utterances: Sequence[Utterance], marks: Mapping[str, Marks]) -> tupl
 def _keywords(said: Iterable[Utterance], everywhere: Counter[str]) -> tuple[str, tuple[str, ...]]:
     said = list(said)
     own = Counter(word for word in words_of(said) if word not in STOP and len(word) > 3)
-    best = sorted(own, key=lambda word: (-own[word] ** 2 / everywhere[word], word))[:3]
+    best = sorted(own, key=lambda word: (-(own[word] ** 2) / everywhere[word], word))[:3]
     ids = tuple(u.id for u in said if set(best) & set(words_of([u])))
     return ", ".join(best).capitalize() or "Topic", ids

@@ -28,7 +28,9 @@ class Hearing:
 Policy = Callable[[Sentence, Hearing], Iterator[Cue]]
 _SOFT = r"(?:(?:also|then|just|still|probably|definitely|certainly|quickly|maybe|perhaps|actually|really|now|gladly|happily|personally|first|all|both|basically|simply|kindly|please) )*"
 _WILL = r"(?:will|shall|am going to|are going to|is going to)"
-_SUBJECTLESS = re.compile(r"^(?:(?:okay|so|and|then|yes|sure|no problem|good|right|fine) )*will (?:do|look|check|send|ask|book|order|write|update|prepare)\b")
+_SUBJECTLESS = re.compile(
+    r"^(?:(?:okay|so|and|then|yes|sure|no problem|good|right|fine) )*will (?:do|look|check|send|ask|book|order|write|update|prepare)\b"
+)
 
 
 def _match(pattern: re.Pattern[str], sentence: Sentence) -> Iterator[tuple[re.Match[str], int]]:
@@ -144,9 +146,15 @@ _IS_TO = re.compile(
     rf"(?<!\S)(?P<who>{EVERYBODY}|{TEAM}|{ROLE}|[^\W\d_]+(?: and [^\W\d_]+)?) {_SOFT}(?:will|is {_SOFT}(?:going to|to|supposed to|expected to)|are {_SOFT}(?:going to|to|supposed to)|should|must|has to|needs to|have to|need to|shall|can) "
     rf"{_SOFT}(?!not\b|you\b|we\b|i\b|they\b|he\b|she\b)(?P<what>\S.*)"
 )
-_NAMED_TO = re.compile(r"^(?:(?:so|okay|and|action|action item|task|next|then|to do) )*(?:for )?(?P<who>[^\W\d_]+(?: and [^\W\d_]+)?) to (?P<what>\S.*)")
-_RESPONSIBLE = re.compile(rf"(?<!\S)(?P<who>you|{ROLE}|{TEAM}|[^\W\d_]+) (?:is|are|will be) (?:responsible for|in charge of|going to be responsible for) (?P<what>\S.*)")
-_FOR_ROLE = re.compile(rf"^(?:(?:so|and|okay|then) )*(?:for )?(?:the |our |you )?(?P<who>{ROLE}|marketing) (?:that is |it is |that would be )?(?P<what>(?:the )?(?:working|technical|user|components?|product|look|trend|functional|market)\b.*)")
+_NAMED_TO = re.compile(
+    r"^(?:(?:so|okay|and|action|action item|task|next|then|to do) )*(?:for )?(?P<who>[^\W\d_]+(?: and [^\W\d_]+)?) to (?P<what>\S.*)"
+)
+_RESPONSIBLE = re.compile(
+    rf"(?<!\S)(?P<who>you|{ROLE}|{TEAM}|[^\W\d_]+) (?:is|are|will be) (?:responsible for|in charge of|going to be responsible for) (?P<what>\S.*)"
+)
+_FOR_ROLE = re.compile(
+    rf"^(?:(?:so|and|okay|then) )*(?:for )?(?:the |our |you )?(?P<who>{ROLE}|marketing) (?:that is |it is |that would be )?(?P<what>(?:the )?(?:working|technical|user|components?|product|look|trend|functional|market)\b.*)"
+)
 
 
 def assignments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
@@ -156,7 +164,9 @@ def assignments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         if sentence.asks or _conditional(sentence, found.start()):
             continue
         span = _span(sentence, first, hearing)
-        sure = re.search(r"\b(?:going to|will|have to|need to|must|supposed)\b", found[0][: found.start("what") - found.start()])
+        sure = re.search(
+            r"\b(?:going to|will|have to|need to|must|supposed)\b", found[0][: found.start("what") - found.start()]
+        )
         if not starts_a_task(span.words) or not (sure or name):
             continue
         owner = Owner("group", found["who"]) if found["who"] != "you" else hearing.people.owner(name)
@@ -179,7 +189,9 @@ def assignments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 
 def _conditional(sentence: Sentence, at: int) -> bool:
     before = sentence.plain[:at].split()[-4:]
-    return bool({"if", "when", "that", "what", "how", "because", "where", "which", "think", "so that", "whether"} & set(before))
+    return bool(
+        {"if", "when", "that", "what", "how", "because", "where", "which", "think", "so that", "whether"} & set(before)
+    )
 
 
 def _third_person(words: str, sentence: Sentence, first: int, people: People) -> Owner:
@@ -224,7 +236,11 @@ def needs(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
                 continue
             held = Owner("group", "we") if owner == "we" else NOBODY
             passive = span.words and span.words[0] in ("the", "this", "that", "our", "a", "an")
-            cue = Cue("need", span.text, NOBODY, span.due, strength + 0.1) if passive else _cue("need", span, strength, held)
+            cue = (
+                Cue("need", span.text, NOBODY, span.due, strength + 0.1)
+                if passive
+                else _cue("need", span, strength, held)
+            )
             if cue:
                 details = {"asks_who": "yes"} if owner == "who" else {}
                 yield Cue("need", cue.what, held, cue.due, cue.strength, cue.about, details)
@@ -260,9 +276,19 @@ def moves(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         owner = NOBODY
         if known:
             owner = _me(sentence) if me else hearing.people.owner(groups[named])
-        span = Span(sentence, sentence.word_at(found.start("what")), sentence.word_at(found.end("what") + 1), hearing.day)
+        span = Span(
+            sentence, sentence.word_at(found.start("what")), sentence.word_at(found.end("what") + 1), hearing.day
+        )
         before = hearing.people.owner(old) if old else NOBODY
-        yield Cue("move", span.text, owner, span.due, 0.7, "that" if span.refers else "", {"old": before.name} if before else {})
+        yield Cue(
+            "move",
+            span.text,
+            owner,
+            span.due,
+            0.7,
+            "that" if span.refers else "",
+            {"old": before.name} if before else {},
+        )
         return
 
 
@@ -291,7 +317,7 @@ _DONE = tuple(
     re.compile(pattern)
     for pattern in (
         r"(?<!\S)(?:i|we|he|she|they|[^\W\d_]+) (?:have|has) {s}(?:already |just |now |finally )?(?!not\b|to\b|been\b|a\b|the\b|no\b)(?P<what>\w+(?:ed|en|nt|ne|ght|de|d|t|wn)\b.*)",
-        r"(?<!\S)(?:i|we) {s}(?P<what>(?:finished|completed|sent|booked|ordered|updated|wrote|did|checked|fixed|called|asked|prepared|talked to|spoke to|presented|repeated|delivered|submitted|emailed|posted|tested|shared|reviewed|signed|paid|bought|made|found|ran|printed|invited|measured)\b.*)",
+        r"(?<!\S)(?:i|we) {s}(?:already )?(?P<what>(?:finished|completed|sent|booked|ordered|updated|wrote|did|checked|fixed|called|asked|prepared|talked to|spoke to|presented|repeated|delivered|submitted|emailed|posted|tested|shared|reviewed|signed|paid|bought|made|found|ran|printed|invited|measured)\b.*)",
         r"(?<!\S)(?P<what>(?:the |this |that |it |our |my )\S?.*?) (?:is|was|are|were|has been|have been) (?:already |now |all )?(?:done|finished|completed|complete|sent|booked|ordered|ready|fixed|delivered|submitted|signed|paid|updated)(?: already| now)?(?!\S)",
     )
 )
@@ -348,14 +374,22 @@ def answers(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     if _NO.match(sentence.plain):
         yield Cue("refuse", strength=0.6)
         return
-    if not (_YES.match(sentence.plain) or re.search(r"(?<!\S)i (?:will|can|could) (?:do|handle|take) (?:it|that|this)(?!\S)", sentence.plain)):
+    if not (
+        _YES.match(sentence.plain)
+        or re.search(r"(?<!\S)i (?:will|can|could) (?:do|handle|take) (?:it|that|this)(?!\S)", sentence.plain)
+    ):
         return
     details: dict[str, str] = {}
-    more = re.search(r"(?<!\S)i (?:will|can|could) do (?:it|that|this) (?P<what>(?:with|for|including|using|together)\b.*)", sentence.plain)
+    more = re.search(
+        r"(?<!\S)i (?:will|can|could) do (?:it|that|this) (?P<what>(?:with|for|including|using|together)\b.*)",
+        sentence.plain,
+    )
     due = Span(sentence, 0, len(sentence.words), hearing.day, hearing.language).due
     if more:
         details["adds"] = _span(sentence, sentence.word_at(more.start("what")), hearing).text
-    promised = re.search(r"(?<!\S)(?:i (?:will|can|am going to)|will do|happy to|gladly|consider it done)(?!\S)", sentence.plain)
+    promised = re.search(
+        r"(?<!\S)(?:i (?:will|can|am going to)|will do|happy to|gladly|consider it done)(?!\S)", sentence.plain
+    )
     yield Cue("accept", due=due, strength=0.75 if promised else 0.6, details=details)
 
 

@@ -19,7 +19,9 @@ _DAY = "|".join(WEEKDAYS)
 _MONTH = "|".join([*MONTHS, *SHORT_MONTHS])
 _TENS_ORD = r"(?:(?:twenty|thirty) (?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth))"
 _ORD = rf"(?:{_TENS_ORD}|{'|'.join(ORDINALS)}|\d{{1,2}}(?:st|nd|rd|th))"
-_NUM = rf"(?:\d{{1,3}}|(?:twenty|thirty) (?:one|two|three|four|five|six|seven|eight|nine)|a couple of|{'|'.join(NUMBERS)})"
+_NUM = (
+    rf"(?:\d{{1,3}}|(?:twenty|thirty) (?:one|two|three|four|five|six|seven|eight|nine)|a couple of|{'|'.join(NUMBERS)})"
+)
 _PART = r"(?:morning|afternoon|evening|night|noon|lunch ?time|midday)"
 _LEAD = (
     r"(?:by|before|until|till|no later than|not later than|at the latest(?: by| on)?|due(?: on| by)?|on|for|from|within|"
@@ -87,7 +89,9 @@ def _in_english(words: tuple[str, ...], language: str) -> tuple[list[str], list[
             made.append(part)
             back.append(i)
     if not foreign:  # "into weeks", "in to weeks": how recognisers write "in two weeks"
-        at = [i for i, (word, after) in enumerate(zip(made, made[1:], strict=False)) if word == "into" and after in _UNITS]
+        at = [
+            i for i, (word, after) in enumerate(zip(made, made[1:], strict=False)) if word == "into" and after in _UNITS
+        ]
         for i in reversed(at):
             made[i : i + 1], back[i : i + 1] = ["in", "two"], [back[i]] * 2
         made = [
@@ -282,7 +286,7 @@ _RULES: tuple[_Rule, ...] = (
     _rule(r"(?:the )?(?:end|close|last day) of (?P<which>(?:the |this )?next|the coming|the following|this|the|of the)? ?(?P<unit>week|month|quarter|year)", _end, exact=False),
     _rule(r"(?:(?P<eo>eom|eoq|eoy)|month end|year end|quarter end)", lambda f, d: _end_short(f, d), exact=False),
     _rule(rf"(?:the )?end of (?:(?P<month>{_MONTH})|(?:the )?(?P<quarter>{'|'.join(_QUARTERS)})(?: quarter)?)", _end_of_named, exact=False),
-    _rule(rf"(?:the )?(?P<quarter>q ?[1-4])", _end_of_named, needs_lead=True, exact=False),
+    _rule(r"(?:the )?(?P<quarter>q ?[1-4])", _end_of_named, needs_lead=True, exact=False),
     _rule(rf"the (?P<ord>{_ORD}){_NOUN_AFTER}{_CLOCK}", _day_of_month, needs_lead=True),
     _rule(rf"(?:(?:{_DAY}) )?(?:the )?(?P<ord>{_ORD}|\d{{1,2}}) (?:of )?(?P<month>{_MONTH})(?: (?P<year>20\d\d))?", _day_and_month),
     _rule(rf"(?:(?:{_DAY}) )?(?P<month>{_MONTH}) (?:the )?(?P<ord>{_ORD}|\d{{1,2}}|{_NUM})(?: (?P<year>20\d\d))?(?! percent| euros| dollars| people)", _day_and_month),

@@ -24,13 +24,28 @@ LANGUAGES = ("en",)  # whose forms of speech the rules know
 ANSWERED_WITHIN, AGREED_WITHIN = 6, 4  # sentences
 LOOSELY = 0.3  # likeness that is enough where the context narrows the choice
 SURE_OWNER, SURE_ITEM = 0.7, 0.5  # probabilities from which a mark counts without a rule
-_ACTION_KINDS = ("commit", "offer", "ask", "assign", "need", "claim", "move", "release", "done", "drop", "accept", "refuse")
+_ACTION_KINDS = (
+    "commit",
+    "offer",
+    "ask",
+    "assign",
+    "need",
+    "claim",
+    "move",
+    "release",
+    "done",
+    "drop",
+    "accept",
+    "refuse",
+)
 
 
 class Extractor:
     """Hears a meeting utterance by utterance and gives the items that each one changes."""
 
-    def __init__(self, day: date, *, people: People = People(), language: str = "en", carried: Iterable[Item] = ()) -> None:
+    def __init__(
+        self, day: date, *, people: People = People(), language: str = "en", carried: Iterable[Item] = ()
+    ) -> None:
         self.people, self._day, self._language = people, day, language
         self.book = Notebook()
         self.book.carry(carried)
@@ -104,13 +119,17 @@ class Extractor:
         what, context = self._whole(cue.what, sentence)
         what = tidy(f"{what} {adds}")
         if number is None:
-            change = Change("assigned" if cue.owner else "raised", (*context, *evidence), what, cue.owner, cue.due or None)
+            change = Change(
+                "assigned" if cue.owner else "raised", (*context, *evidence), what, cue.owner, cue.due or None
+            )
             book.add("action", what, sentence, change, owner=cue.owner, due=cue.due, confidence=cue.strength,
                      quote_ids=(*context, *evidence))  # fmt: skip
             return
         self._hand_over(number, cue.owner, evidence, due=cue.due, sure=cue.strength)
 
-    def _hand_over(self, number: int, owner: Owner, evidence: tuple[str, ...], *, due: Due = Due(), sure: float = 0.6) -> None:
+    def _hand_over(
+        self, number: int, owner: Owner, evidence: tuple[str, ...], *, due: Due = Due(), sure: float = 0.6
+    ) -> None:
         """The item goes to this owner, with the steps that led there."""
         book, item = self.book, self.book.items[number]
         due = merged_due(item, due)
@@ -122,7 +141,12 @@ class Extractor:
             else:
                 book.support(number, (*let_go, *evidence), 0.05)
             return
-        change = Change("reassigned" if item.owner else "assigned", (*let_go, *evidence), owner=owner, due=due if due != item.due else None)
+        change = Change(
+            "reassigned" if item.owner else "assigned",
+            (*let_go, *evidence),
+            owner=owner,
+            due=due if due != item.due else None,
+        )
         book.change(number, change, owner=owner, due=due, confidence=max(item.confidence, min(0.9, sure + 0.1)))
 
     def _vaguer(self, owner: Owner, than: Owner) -> bool:
@@ -177,7 +201,13 @@ class Extractor:
             if number is not None:
                 self._hand_over(number, owner, (*also, sentence.utterance_id), due=cue.due or asked.due)
             return
-        settled = Cue("assign", asked.what, owner, cue.due if cue.due.date else asked.due, asked.strength + (0.2 if cue.strength >= 0.7 else 0.1))
+        settled = Cue(
+            "assign",
+            asked.what,
+            owner,
+            cue.due if cue.due.date else asked.due,
+            asked.strength + (0.2 if cue.strength >= 0.7 else 0.1),
+        )
         self._take_on(settled, sentence, also=also, adds=adds)
 
     def _lapse(self, also: str = "") -> None:
@@ -205,14 +235,18 @@ class Extractor:
                 words = book.context(sentence) if points_back else content_of(cue.what)
                 number = book.find("action", words, least=LOOSELY, fits=lambda item: not item.owner)
         if number is not None:
-            again = Change("raised", (*self._why(number), sentence.utterance_id), due=merged_due(book.items[number], cue.due))
+            again = Change(
+                "raised", (*self._why(number), sentence.utterance_id), due=merged_due(book.items[number], cue.due)
+            )
             if asks_who and not book.items[number].owner:
                 book.change(number, replace(again, due=None))
             else:
                 self._hand_over(number, cue.owner, (sentence.utterance_id,), due=cue.due)
             return
         if cue.what and not cue.about:
-            change = Change("assigned" if cue.owner else "raised", (sentence.utterance_id,), cue.what, cue.owner, cue.due or None)
+            change = Change(
+                "assigned" if cue.owner else "raised", (sentence.utterance_id,), cue.what, cue.owner, cue.due or None
+            )
             sure = cue.strength - (0.1 if asks_who else 0.0)
             book.add("action", cue.what, sentence, change, owner=cue.owner, due=cue.due, confidence=sure)
 
@@ -230,7 +264,9 @@ class Extractor:
                 book.add("action", cue.what, sentence, change, owner=cue.owner, confidence=0.4)
             return
         item = book.items[number]
-        unnamed = cue.owner.kind == "person" and item.owner.kind == "speaker" and item.owner.name not in self.people.names
+        unnamed = (
+            cue.owner.kind == "person" and item.owner.kind == "speaker" and item.owner.name not in self.people.names
+        )
         just_taken = unnamed and item.history[-1].change in ("assigned", "reassigned") and len(item.history) > 1
         self._hand_over(number, item.owner if just_taken else cue.owner, (sentence.utterance_id,))
 
@@ -255,7 +291,9 @@ class Extractor:
         if number is None or book.touched.get(number) == book.at:
             return
         status = DONE if cue.kind == "done" else DROPPED
-        book.change(number, Change("done" if cue.kind == "done" else "dropped", (sentence.utterance_id,)), status=status)
+        book.change(
+            number, Change("done" if cue.kind == "done" else "dropped", (sentence.utterance_id,)), status=status
+        )
 
     def _whole(self, what: str, sentence: Sentence) -> tuple[str, tuple[str, ...]]:
         """The task with what the sentence before says of its object: "book the hall" after "the hall at the museum"."""
@@ -304,10 +342,21 @@ class Extractor:
         wavered = self._wavered(sentence)
         evidence = (*wavered, sentence.utterance_id)
         if number is None:
-            number = book.add("decision", cue.what, sentence, Change("decided", evidence, cue.what), status=DECIDED, confidence=cue.strength)
-        elif words - content_of(book.items[number].what) and likeness(words, content_of(book.items[number].what)) < 0.85:
+            number = book.add(
+                "decision",
+                cue.what,
+                sentence,
+                Change("decided", evidence, cue.what),
+                status=DECIDED,
+                confidence=cue.strength,
+            )
+        elif (
+            words - content_of(book.items[number].what) and likeness(words, content_of(book.items[number].what)) < 0.85
+        ):
             if book.items[number].id:
-                book.change(number, Change("changed", evidence, cue.what), what=cue.what, status=REPLACED, quote_ids=evidence)
+                book.change(
+                    number, Change("changed", evidence, cue.what), what=cue.what, status=REPLACED, quote_ids=evidence
+                )
             else:  # what was never sure is replaced without a trace
                 book.items[number] = replace(book.items[number], what=cue.what, quote_ids=evidence)
                 book.support(number, evidence, 0.05)
@@ -338,8 +387,14 @@ class Extractor:
 
     def _wavered(self, sentence: Sentence) -> tuple[str, ...]:
         wavering, self.book.wavering = self.book.wavering, None
-        near = wavering is not None and self.book.at - wavering.at <= 3 and wavering.sentence.speaker == sentence.speaker
-        return (wavering.sentence.utterance_id,) if wavering and near and wavering.sentence.utterance_id != sentence.utterance_id else ()
+        near = (
+            wavering is not None and self.book.at - wavering.at <= 3 and wavering.sentence.speaker == sentence.speaker
+        )
+        return (
+            (wavering.sentence.utterance_id,)
+            if wavering and near and wavering.sentence.utterance_id != sentence.utterance_id
+            else ()
+        )
 
     def _agree(self, sentence: Sentence) -> None:
         book = self.book
@@ -348,7 +403,9 @@ class Extractor:
         if book.questions and book.questions[-1].at > book.decided[1]:
             return  # that yes answers the question
         number = book.decided[0]
-        said = next((s for s in reversed(book.recent) if s.utterance_id in book.items[number].history[-1].evidence), None)
+        said = next(
+            (s for s in reversed(book.recent) if s.utterance_id in book.items[number].history[-1].evidence), None
+        )
         if said is None or not said.speaker or said.speaker != sentence.speaker:
             book.support(number, (sentence.utterance_id,), 0.12)
 
@@ -367,7 +424,13 @@ class Extractor:
             evidence = (asked.sentence.utterance_id, sentence.utterance_id)
             if book.find("question", content_of(asked.cue.what), least=0.8) is None:
                 change = Change("raised", evidence, asked.cue.what)
-                book.add("question", asked.cue.what, asked.sentence, change, confidence=0.55 if cue.kind == "unknown" else 0.75)
+                book.add(
+                    "question",
+                    asked.cue.what,
+                    asked.sentence,
+                    change,
+                    confidence=0.55 if cue.kind == "unknown" else 0.75,
+                )
         elif cue.kind == "park" and not cue.about and len(words) > 0:
             if book.find("question", words) is None and book.find("action", words) is None:
                 change = Change("raised", (sentence.utterance_id,), tidy(sentence.text))
@@ -398,7 +461,9 @@ class Extractor:
         if number is not None:
             self.book.support(number, (utterance.id,), 0.05)
             return
-        change = Change("decided" if kind == "decision" else "assigned" if owner else "raised", (utterance.id,), what, owner)
+        change = Change(
+            "decided" if kind == "decision" else "assigned" if owner else "raised", (utterance.id,), what, owner
+        )
         spoken = sentences(utterance)
         status = {"status": DECIDED} if kind == "decision" else {}
         self.book.add(kind, what, spoken[0], change, owner=owner, confidence=min(0.9, sure), **status)
@@ -441,4 +506,6 @@ def _reconciled(found: list[Cue]) -> list[Cue]:
 def _same_doing(one: str, other: str) -> bool:
     """Whether both texts begin with the same verb, in whatever form: "booked the hall", "book the hall"."""
     first, second = one.lower().split()[:1], other.lower().split()[:1]
-    return bool(first and second) and (stem(first[0])[:4] == stem(second[0])[:4] or first[0] in ("the", "this", "that", "it"))
+    return bool(first and second) and (
+        stem(first[0])[:4] == stem(second[0])[:4] or first[0] in ("the", "this", "that", "it")
+    )

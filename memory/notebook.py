@@ -74,7 +74,11 @@ class Notebook:
         all_of_it = (*item.evidence, *(e for e in more if e not in item.evidence))
         raised = min(0.95, item.confidence + confidence)
         self.items[number] = replace(
-            item, history=(*item.history[:-1], last), evidence=all_of_it, confidence=raised, **now  # type: ignore[arg-type]
+            item,
+            history=(*item.history[:-1], last),
+            evidence=all_of_it,
+            confidence=raised,
+            **now,  # type: ignore[arg-type]
         )
         self._touch(number)
 

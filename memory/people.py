@@ -103,9 +103,7 @@ class People:
 
 def _after_a_comma_or_for(sentence: Sentence, word: int) -> bool:
     """A capital alone is no name: "the LCD", "Bluetooth". It is one where somebody is spoken to or of."""
-    addressed = "," in sentence.gap(word) and (
-        word + 1 == len(sentence.words) or "," in sentence.gap(word + 1)
-    )
+    addressed = "," in sentence.gap(word) and (word + 1 == len(sentence.words) or "," in sentence.gap(word + 1))
     return addressed or sentence.words[word - 1] in ("thanks", "ask", "hi", "hello")
 
 
@@ -132,7 +130,9 @@ def vocative(sentence: Sentence, people: People) -> str:
 _OPENERS = frozenset(
     "so and okay well then now yes no right good great hi hello hey thanks sorry but please all maybe thank you perhaps".split()
 )
-_SPOKEN_OF = frozenset("will is has should was can would could said says and needs must does did had takes or wants".split())
+_SPOKEN_OF = frozenset(
+    "will is has should was can would could said says and needs must does did had takes or wants".split()
+)
 _BEFORE_OBJECT = frozenset(
     "to with from for by ask tell and of about call the or than like inform invite between after before as on help".split()
 )
@@ -160,10 +160,16 @@ class Addressed:
         name = vocative(sentence, people)
         if name:
             self._votes[speaker, name] -= 3  # hardly anybody speaks to himself
-            back = re.search(rf"\b(?:thank you|thanks|sorry|good morning|good point|no problem|understand you|finish) {name}\b", sentence.plain)
+            back = re.search(
+                rf"\b(?:thank you|thanks|sorry|good morning|good point|no problem|understand you|finish) {name}\b",
+                sentence.plain,
+            )
             if back and self._before != speaker and self._before:
                 self._votes[self._before, name] += 1
-            elif re.search(r"\b(?:can|could|would|will|do|did|have|are|what|how|when|who|your?)\b", sentence.plain) and not back:
+            elif (
+                re.search(r"\b(?:can|could|would|will|do|did|have|are|what|how|when|who|your?)\b", sentence.plain)
+                and not back
+            ):
                 self._waiting = name, speaker
         self._before = speaker
 

@@ -12,7 +12,7 @@ from memory.wording import STOP, Sentence, tidy
 
 # First words of things that somebody does after a meeting.
 _TASK_VERBS = frozenset(
-    "add address analyse analyze announce answer apply approach archive arrange ask assemble assess assign attach audit "
+    "add address book analyse analyze announce answer apply approach archive arrange ask assemble assess assign attach audit "
     "bring brief build buy calculate call cancel change chase check circulate clarify clean close collate collect compare "
     "compile complete compose conduct configure confirm consult contact convince coordinate copy correct create cut "
     "define deliver demo deploy design develop document double-check draft draw email e-mail escalate estimate evaluate "
@@ -94,7 +94,10 @@ class Span:
         words = self.sentence.words
         if self.found and word == self.found.first:
             return True
-        return words[word] in ("and", "the", "a", "an", "with", "to", "by", "for", "our", "including") and word + 1 < self.last_known
+        return (
+            words[word] in ("and", "the", "a", "an", "with", "to", "by", "for", "our", "including")
+            and word + 1 < self.last_known
+        )
 
     @property
     def last_known(self) -> int:
@@ -150,7 +153,11 @@ class Span:
             return 0.0 if dated else -1.0  # "book the all in two weeks": the object was not understood
         plain = " ".join(words)
         if _TALK.match(plain):
-            return 0.0 if self.due.date and words[0] in ("start", "discuss", "end", "talk", "show", "explain", "use", "leave") else -1.0
+            return (
+                0.0
+                if self.due.date and words[0] in ("start", "discuss", "end", "talk", "show", "explain", "use", "leave")
+                else -1.0
+            )
         is_task = base_form(words[0]) in _TASK_VERBS
         now = bool({"now", "here", "briefly", "quickly"} & set(self.sentence.words)) and not self.due.date
         return (0.1 if is_task else -0.15) - (0.2 if now else 0.0) + (0.15 if self.due else 0.0)
@@ -165,7 +172,16 @@ _TRAILING = frozenset(
 
 def base_form(word: str) -> str:
     """ "working", "works" and "worked" as "work" where that is a task's verb."""
-    for ending, instead in (("ing", ""), ("ing", "e"), ("s", ""), ("ed", ""), ("d", ""), ("ting", ""), ("ning", ""), ("ies", "y")):
+    for ending, instead in (
+        ("ing", ""),
+        ("ing", "e"),
+        ("s", ""),
+        ("ed", ""),
+        ("d", ""),
+        ("ting", ""),
+        ("ning", ""),
+        ("ies", "y"),
+    ):
         base = word.removesuffix(ending) + instead
         if word.endswith(ending) and base in _TASK_VERBS:
             return base

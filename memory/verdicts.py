@@ -50,7 +50,7 @@ def decisions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         return
     for pattern, strength in _DECISIONS:
         if strength < EXPLICIT and postponed(sentence):
-            return
+            continue
         for found in pattern.finditer(sentence.plain):
             last = sentence.word_at(found.end("what") + 1)
             first = _after_we(sentence, sentence.word_at(found.start("what")))
@@ -65,7 +65,10 @@ def decisions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 
 def _after_we(sentence: Sentence, first: int) -> int:
     """Past "we", "we will" where the pattern ended before it: what follows is the decision."""
-    rest = re.match(r"(?:that )?(?:we (?:will |are going to |should |would |just )?|let us |to )", " ".join(sentence.words[first:]) + " ")
+    rest = re.match(
+        r"(?:that )?(?:we (?:will |are going to |should |would |just )?|let us |to )",
+        " ".join(sentence.words[first:]) + " ",
+    )
     return first + rest[0].count(" ") if rest else first
 
 
@@ -74,14 +77,18 @@ _REVERSES = tuple(
     for pattern in (
         r"(?<!\S)(?:we|i|let us)?(?: \w+)? ?(?:take back|withdraw|revoke|undo|reverse|overturn|overrule|revise|cancel|drop|scrap) (?:that|this|the|our|my)(?: \w+){0,2}? ?(?:decision|agreement|choice|plan|idea)(?: (?:and|so|to|instead) (?:we |we will |let us |rather )?(?P<what>\S.*))?$",
         r"(?<!\S)take back (?:that|this|it|what)\b(?:.*? (?:and |so |done )?(?P<what>" + _ACT + r" .*))?",
-        r"(?<!\S)(?:forget|never mind|scratch) (?:what we (?:said|decided|agreed)|that|the decision)\b(?:.*?(?:and|we|instead) (?P<what>" + _ACT + r" .*))?",
+        r"(?<!\S)(?:forget|never mind|scratch) (?:what we (?:said|decided|agreed)|that|the decision)\b(?:.*?(?:and|we|instead) (?P<what>"
+        + _ACT
+        + r" .*))?",
         r"(?<!\S)we (?:change|changed|are changing|will change) (?:that|this|the|our) (?:decision|plan|choice)(?: (?:and|to|so)(?: we)? (?P<what>\S.*))?",
         r"(?<!\S)(?:instead|rather) (?:we|let us) (?:will |are going to )?(?P<what>" + _ACT + r" .*)",
         r"(?<!\S)(?:we|let us) (?:will |are going to )?(?P<what>" + _ACT + r" .*?) (?:instead|after all)$",
         r"(?<!\S)(?:we|let us) (?:do|will|would) not (?P<what>" + _ACT + r" .*?) after all$",
     )
 )
-_MIND_CHANGED = re.compile(r"(?<!\S)(?:i|we) (?:have |had )?(?:change|changed|am changing|are changing) (?:my|our) minds?(?!\S)")
+_MIND_CHANGED = re.compile(
+    r"(?<!\S)(?:i|we) (?:have |had )?(?:change|changed|am changing|are changing) (?:my|our) minds?(?!\S)"
+)
 
 
 def reversals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
@@ -96,11 +103,15 @@ def reversals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             continue
         what = ""
         if found["what"]:
-            span = Span(sentence, sentence.word_at(found.start("what")), sentence.word_at(found.end("what") + 1), hearing.day)
+            span = Span(
+                sentence, sentence.word_at(found.start("what")), sentence.word_at(found.end("what") + 1), hearing.day
+            )
             span.found = None
             what = span.text
         named = re.search(r"(?:take back|withdraw|undo|reverse|revoke|forget|change)", sentence.plain)
-        yield Cue("reverse", what, strength=0.7 if named else 0.5, about="that", details={"named": "yes"} if named else {})
+        yield Cue(
+            "reverse", what, strength=0.7 if named else 0.5, about="that", details={"named": "yes"} if named else {}
+        )
         return
 
 
@@ -158,7 +169,11 @@ def questions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     if _UNKNOWN.match(sentence.plain):
         yield Cue("unknown", strength=0.5)
     asked = _QUESTION.match(sentence.plain)
-    if asked and len(sentence.words) > 3 and not re.search(r"\b(?:anything else|you all right|any questions|you know|finished)\b", sentence.plain):
+    if (
+        asked
+        and len(sentence.words) > 3
+        and not re.search(r"\b(?:anything else|you all right|any questions|you know|finished)\b", sentence.plain)
+    ):
         first = sentence.word_at(asked.start("what"))
         span = Span(sentence, first, len(sentence.words), hearing.day)
         yield Cue("asked", span.text or sentence.text, strength=0.5)

@@ -151,7 +151,11 @@ def minutes_of(events: Iterable[Event]) -> Minutes:
                 items[str(event.content.get("id"))] = item_from(event.content)
     if any(line.rewritten for line in summary.values()):
         summary = {text: line for text, line in summary.items() if line.rewritten}
-    references = tuple(Cited(passage_of(event.content), event.evidence) for event in passages if event.content.get("by") not in ("content", "item"))
+    references = tuple(
+        Cited(passage_of(event.content), event.evidence)
+        for event in passages
+        if event.content.get("by") not in ("content", "item")
+    )
     return Minutes(
         meeting=transcript.meeting,
         title=transcript.title,
@@ -251,5 +255,7 @@ def carried_over(minutes: Minutes, series: str, number: int) -> tuple[Item, ...]
         past = tuple(replace(change, meeting=change.meeting or minutes.meeting) for change in item.history)
         carried = Change("carried", (), meeting="", owner=owner)
         id = item.id if re.match(r"m\d+\.", item.id) else f"m{number}.{item.id}"
-        left.append(replace(item, id=id, owner=owner, evidence=(), quote_ids=(), history=(*past, carried), series=series))
+        left.append(
+            replace(item, id=id, owner=owner, evidence=(), quote_ids=(), history=(*past, carried), series=series)
+        )
     return tuple(left)

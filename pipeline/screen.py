@@ -105,7 +105,9 @@ def spelled(minutes: Minutes, width: int) -> Group:
             parts += [Padding(Text(line), (0, 0, 0, 2)) for line in lines]
     actions = minutes.of_kind("action")
     if actions:
-        table = Table("Actions", "who", "by when", "at", box=None, pad_edge=False, width=min(width, 100), header_style="cyan")
+        table = Table(
+            "Actions", "who", "by when", "at", box=None, pad_edge=False, width=min(width, 100), header_style="cyan"
+        )
         for item in actions:
             done = "" if item.status == OPEN else f" ({item.status})"
             when = f"{item.due.phrase}, {item.due.date}" if item.due.date else item.due.phrase

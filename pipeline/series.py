@@ -55,7 +55,9 @@ class Series:
             unfinished.write_text(json.dumps({"name": self.name, "meetings": [*joined, meeting]}), encoding="utf-8")
             unfinished.replace(self.path)
         except OSError as error:
-            raise PipelineError(f"{self.path} cannot be written ({error.strerror}); make room or give access") from error
+            raise PipelineError(
+                f"{self.path} cannot be written ({error.strerror}); make room or give access"
+            ) from error
 
     def carried(self, before: str = "") -> tuple[Item, ...]:
         """What the meeting before this one left open; of the last one where `before` is no member yet."""

@@ -111,17 +111,6 @@ class RetrievalSettings:
 
 
 @dataclass(frozen=True)
-class SummarySettings:
-    """Who rewrites the summary, if anybody."""
-
-    base_url: str
-    model: str
-    key_env: str
-    max_tokens: Annotated[int, Range(1024, 1_000_000)]
-    timeout_s: Annotated[int, Range(1, 3600)]
-
-
-@dataclass(frozen=True)
 class Settings:
     """All settings; config.yaml says what each is for, its unit and its default."""
 
@@ -131,4 +120,3 @@ class Settings:
     library: LibrarySettings
     export: ExportSettings
     retrieval: RetrievalSettings
-    summary: SummarySettings

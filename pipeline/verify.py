@@ -48,10 +48,16 @@ class Verdict:
 
 def meeting_named(path: Path) -> str:
     """The meeting that a file says it is of; raises PipelineError where it says none or cannot be read."""
-    text = _content(path).decode("utf-8", "replace") if path.suffix != ".docx" else "\n".join(t for _, t in _read_docx(_content(path)))
+    text = (
+        _content(path).decode("utf-8", "replace")
+        if path.suffix != ".docx"
+        else "\n".join(t for _, t in _read_docx(_content(path)))
+    )
     found = re.search(r'data-meeting="([\w.-]+)"|^ "meeting": "([\w.-]+)"|Meeting ([\w.-]+), ', text, re.MULTILINE)
     if not found:
-        raise PipelineError(f"{path} does not say of which meeting it is; give minutes that rapporteur wrote as md, html, json or docx")
+        raise PipelineError(
+            f"{path} does not say of which meeting it is; give minutes that rapporteur wrote as md, html, json or docx"
+        )
     return next(filter(None, found.groups()))
 
 
@@ -68,7 +74,9 @@ def verify(path: Path, events: Iterable[Event]) -> Verdict:
     else:
         findings, checked = _compare(READERS[format](_content(path)), READERS[format](content_now))
     findings += [finding for item in minutes.items for finding in unsupported(item, minutes)]
-    findings += [finding for line in minutes.summary for finding in _unsaid(line.text, line.evidence, minutes, line.rewritten)]
+    findings += [
+        finding for line in minutes.summary for finding in _unsaid(line.text, line.evidence, minutes, line.rewritten)
+    ]
     more, unchecked = _sources(events, minutes)
     return Verdict(minutes.meeting, checked, tuple(findings + more), tuple(unchecked))
 
@@ -90,8 +98,12 @@ def _compare(there: Sequence[tuple[str, str]], expected: Sequence[tuple[str, str
         if anchor in seen and anchor:
             findings.append(Finding(text, "this line stands there twice"))
         seen.add(anchor)
-    findings += [Finding(text, "missing: the journal has this line") for anchor, text in wanted.items() if anchor not in seen]
-    findings += [Finding(text, "missing: the minutes have this line") for text, count in loose.items() for _ in range(count)]
+    findings += [
+        Finding(text, "missing: the journal has this line") for anchor, text in wanted.items() if anchor not in seen
+    ]
+    findings += [
+        Finding(text, "missing: the minutes have this line") for text, count in loose.items() for _ in range(count)
+    ]
     return findings, len(there)
 
 
@@ -105,7 +117,11 @@ def _compare_json(there: bytes, expected: bytes) -> tuple[list[Finding], int]:
         Finding(f"{place}: {value}", "not in the journal" if place not in wanted else f"altered: the journal says {json.dumps(wanted[place], ensure_ascii=False)}")
         for place, value in found.items() if wanted.get(place, _NOTHING) != value
     ]  # fmt: skip
-    findings += [Finding(f"{place}: {value}", "missing: the journal has this") for place, value in wanted.items() if place not in found]
+    findings += [
+        Finding(f"{place}: {value}", "missing: the journal has this")
+        for place, value in wanted.items()
+        if place not in found
+    ]
     return findings, len(found)
 
 
@@ -165,7 +181,11 @@ def _sources(events: Sequence[Event], minutes: Minutes) -> tuple[list[Finding], 
         unchecked.append(f"the recording: {source} is not there any more")
     elif sha256_of(Path(source)) != minutes.audio_sha256:
         findings.append(Finding(source, "the recording is not the one that was transcribed"))
-    paths = {str(e.content.get("document")): str(e.content.get("path")) for e in events if isinstance(e, Learned) and e.kind == "passage"}
+    paths = {
+        str(e.content.get("document")): str(e.content.get("path"))
+        for e in events
+        if isinstance(e, Learned) and e.kind == "passage"
+    }
     texts: dict[str, str] = {}
     shown = {(p.document, p.quote): p for item in minutes.items for p in item.passages}
     shown |= {(cited.passage.document, cited.passage.quote): cited.passage for cited in minutes.references}
@@ -220,7 +240,9 @@ class _PageLines(HTMLParser):
             self._open.append(tag)
             facts = {name: value or "" for name, value in attrs}
             self._anchor = facts.get("id", "")
-            if claims := _plain(" ".join(f"{name}={value}" for name, value in sorted(facts.items()) if name.startswith("data-"))):
+            if claims := _plain(
+                " ".join(f"{name}={value}" for name, value in sorted(facts.items()) if name.startswith("data-"))
+            ):
                 self.lines.append((f"{self._anchor} facts", claims))
         elif tag in ("td", "th") and self._text:
             self._text.append(" | ")

@@ -83,7 +83,14 @@ def test_what_is_ambiguous_keeps_its_words_and_has_no_day(said: str) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["the second sample is here", "I may do it", "sixty percent of them", "march on", "the first one is better", "we sat there"],
+    [
+        "the second sample is here",
+        "I may do it",
+        "sixty percent of them",
+        "march on",
+        "the first one is better",
+        "we sat there",
+    ],
 )
 def test_what_is_no_date_gives_none(said: str) -> None:
     assert find_due(read(said), TUESDAY) is None
@@ -120,7 +127,10 @@ def test_any_text_and_any_day_are_survived(text: str, day: date) -> None:
     assert found is None or found.due.phrase
 
 
-@given(st.sampled_from(["by Friday", "in two weeks", "by the end of the month", "tomorrow"]), st.dates(date(1990, 1, 1), date(2100, 1, 1)))
+@given(
+    st.sampled_from(["by Friday", "in two weeks", "by the end of the month", "tomorrow"]),
+    st.dates(date(1990, 1, 1), date(2100, 1, 1)),
+)
 def test_a_day_is_never_before_the_meeting(said: str, day: date) -> None:
     found = find_due(read(said), day)
     assert found is not None

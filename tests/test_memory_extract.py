@@ -108,7 +108,9 @@ def test_whom_the_recogniser_did_not_name_is_who_answers(asked: str, answer: str
     assert item.owner.name == "S3"
 
 
-@pytest.mark.parametrize("answer", ["No, I can't.", "Sorry, I don't have time.", "I'm afraid I am away.", "Unfortunately not."])
+@pytest.mark.parametrize(
+    "answer", ["No, I can't.", "Sorry, I don't have time.", "I'm afraid I am away.", "Unfortunately not."]
+)
 def test_a_refusal_leaves_nobody(answer: str) -> None:
     item = only("action", "1 Clara, can you send the survey by Friday?", f"3 {answer}")
     assert (item.owner.kind, item.due.date) == ("nobody", "2026-03-13")
@@ -165,7 +167,9 @@ def test_a_task_that_nobody_took_has_nobody(said: str, what: str) -> None:
     assert (item.what.lower(), item.owner.kind) == (what, "nobody")
 
 
-@pytest.mark.parametrize("answer", ["I will take care of it.", "I'll do that.", "Leave it to me.", "I can do it.", "I am on it."])
+@pytest.mark.parametrize(
+    "answer", ["I will take care of it.", "I'll do that.", "Leave it to me.", "I can do it.", "I am on it."]
+)
 def test_what_was_raised_is_taken_later(answer: str) -> None:
     item = only("action", "1 Somebody has to ask the supplier for a price.", "4 That is true.", f"2 {answer}")
     assert item.owner.name == "S2"
@@ -198,7 +202,9 @@ def test_a_task_changes_hands_and_keeps_its_history(moved: str) -> None:
 
 
 def test_who_lets_go_and_who_steps_in_are_both_evidence() -> None:
-    item = only("action", "3 I will write the sales report.", "3 But I am too busy for the report.", "2 I can do the report.")
+    item = only(
+        "action", "3 I will write the sales report.", "3 But I am too busy for the report.", "2 I can do the report."
+    )
     assert item.owner.name == "S2"
     assert item.history[-1].evidence == ("u2", "u3")
 
@@ -239,7 +245,9 @@ def test_a_decision(said: str) -> None:
     assert (item.status, item.evidence) == ("decided", ("u1", "u2"))
 
 
-@pytest.mark.parametrize("said", ["So we move the launch to June.", "Okay, we take the plastic case.", "Then we cancel the trade fair."])
+@pytest.mark.parametrize(
+    "said", ["So we move the launch to June.", "Okay, we take the plastic case.", "Then we cancel the trade fair."]
+)
 def test_a_plain_we_is_a_decision_once_somebody_agrees(said: str) -> None:
     assert not [item for item in heard(f"1 {said}", "2 The weather is nice.") if item.kind == "decision"]
     assert only("decision", f"1 {said}", "2 Good, I like it.").evidence == ("u1", "u2")
@@ -255,7 +263,9 @@ def test_a_plain_we_is_a_decision_once_somebody_agrees(said: str) -> None:
     ],
 )
 def test_a_reversal_replaces_what_it_takes_back(reversed_by: str, what: str) -> None:
-    item = only("decision", "1 So we agree to sell it without a charger.", "2 Agreed.", f"1 {reversed_by}", "3 That is better.")
+    item = only(
+        "decision", "1 So we agree to sell it without a charger.", "2 Agreed.", f"1 {reversed_by}", "3 That is better."
+    )
     assert (item.status, item.what) == ("reversed", what)
     assert [change.change for change in item.history] == ["decided", "reversed"]
     assert item.history[0].what == "sell it without a charger"
@@ -281,7 +291,9 @@ def test_a_question_that_is_left_open(question: str, left: str) -> None:
     assert item.evidence == ("u1", "u2")
 
 
-@pytest.mark.parametrize("said", ["It is still unclear whether the factory can deliver.", "The open question is who pays for the hall."])
+@pytest.mark.parametrize(
+    "said", ["It is still unclear whether the factory can deliver.", "The open question is who pays for the hall."]
+)
 def test_a_question_that_is_declared(said: str) -> None:
     assert only("question", f"1 {said}").evidence == ("u1",)
 
@@ -324,7 +336,11 @@ def test_talk_is_no_item(said: str) -> None:
 
 
 def test_the_document_of_what_was_said_is_the_same_without_capitals_and_signs() -> None:
-    lines = ["1 clara can you send the survey by friday", "3 yes i will do that", "2 and i will order thirty cases in two weeks"]
+    lines = [
+        "1 clara can you send the survey by friday",
+        "3 yes i will do that",
+        "2 and i will order thirty cases in two weeks",
+    ]
     items = heard(*lines)
     assert [(i.what, i.owner.name, i.due.date) for i in items] == [
         ("send the survey", "S3", "2026-03-13"), ("order thirty cases", "S2", "2026-03-24"),
@@ -367,7 +383,9 @@ def test_any_speech_is_survived_and_every_item_names_what_was_said(said: list[tu
         assert set(item.evidence) <= {f"u{n}" for n in range(1, len(lines) + 1)}
 
 
-WORDS = st.sampled_from("I will send the report by Friday can you yes we agree to take back that decision Clara no".split())
+WORDS = st.sampled_from(
+    "I will send the report by Friday can you yes we agree to take back that decision Clara no".split()
+)
 
 
 @given(st.lists(st.lists(WORDS, min_size=1, max_size=9), max_size=10), st.integers(1, 5))

@@ -38,7 +38,13 @@ from pipeline.screen import Screen
 @config_option
 @json_option
 def minutes(
-    meeting: str, formats: tuple[str, ...], output_dir: str, again: bool, schema: bool, config: Path | None, as_json: bool
+    meeting: str,
+    formats: tuple[str, ...],
+    output_dir: str,
+    again: bool,
+    schema: bool,
+    config: Path | None,
+    as_json: bool,
 ) -> None:
     """Print a meeting's minutes, or write them as files; a meeting kept without notes gets them now."""
     if schema:
@@ -95,7 +101,14 @@ def items(context: click.Context, owner: str, state: str, due_by: str, config: P
     table.add_column("meeting", no_wrap=True)
     for row in rows:
         due = row.item.due.date or row.item.due.phrase
-        table.add_row(row.item.id, Text(row.item.what), Text(row.owner or "nobody yet"), Text(due), row.item.status, row.meeting.id)
+        table.add_row(
+            row.item.id,
+            Text(row.item.what),
+            Text(row.owner or "nobody yet"),
+            Text(due),
+            row.item.status,
+            row.meeting.id,
+        )
     Console(highlight=False).print(table if rows else "no such task; `--state all` shows those that are done")
 
 
@@ -128,7 +141,7 @@ def _wanted(row: _Row, owner: str, state: str, due_by: str) -> bool:
     return (
         (state == "all" or row.item.status == state)
         and (not owner or owner.lower() in row.owner.lower())
-        and (not limit or bool(row.item.due.date) and row.item.due.date <= limit)
+        and (not limit or (bool(row.item.due.date) and row.item.due.date <= limit))
     )
 
 
@@ -168,7 +181,9 @@ def edit(config: Path | None, meeting: str, item: str, what: str, owner: str | N
     def edited(found: Item) -> Item:
         who = found.owner if owner is None else Owner("person", owner) if owner else Owner()
         when = found.due if due is None else Due(due, due)
-        change = Change("edited", (), what, who if owner is not None else None, when if due is not None else None, by="user")
+        change = Change(
+            "edited", (), what, who if owner is not None else None, when if due is not None else None, by="user"
+        )
         return replace(found.changed(change, owner=who, due=when), what=what or found.what)
 
     _edit(config, meeting, item, edited)

@@ -18,13 +18,35 @@ from memory.minutes import Minutes
 from memory.notes import DECIDED, DONE, DROPPED, OPEN, REPLACED, REVERSED, Change, Item, Passage
 from pipeline.events import PipelineError
 from pipeline.export import calendar, sheet
-from pipeline.export.document import Block, Document, Heading, Inline, Line, Link, Listing, Paragraph, Row, Soft, Strong, Table, plain
-from pipeline.export.document import html, markdown
+from pipeline.export.document import (
+    Block,
+    Document,
+    Heading,
+    Inline,
+    Line,
+    Link,
+    Listing,
+    Paragraph,
+    Row,
+    Soft,
+    Strong,
+    Table,
+    html,
+    markdown,
+    plain,
+)
 from pipeline.export.text import clock, spell_date, spell_duration
 
 SCHEMA = 1  # version of the JSON form; `rapporteur minutes --schema` prints it
 SCHEMA_FILE = Path(__file__).parent / "minutes.schema.json"
-_STATUS = {OPEN: "open", DONE: "done", DROPPED: "dropped", DECIDED: "decided", REVERSED: "reversed", REPLACED: "changed"}
+_STATUS = {
+    OPEN: "open",
+    DONE: "done",
+    DROPPED: "dropped",
+    DECIDED: "decided",
+    REVERSED: "reversed",
+    REPLACED: "changed",
+}
 
 
 def render(minutes: Minutes, format: str, *, sound: str = "") -> bytes:
@@ -108,7 +130,9 @@ def _topics(minutes: Minutes) -> Iterator[Block]:
             again: list[Inline] = []
             for n, (first, _) in enumerate(topic.spans):
                 again += [" " if not n else ", again ", *_link(minutes, first)]
-            items.append(Paragraph((topic.title, *again), topic.id, data=_facts(minutes, [first for first, _ in topic.spans])))
+            items.append(
+                Paragraph((topic.title, *again), topic.id, data=_facts(minutes, [first for first, _ in topic.spans]))
+            )
         yield Listing(tuple(items))
 
 
@@ -126,7 +150,11 @@ def _actions(minutes: Minutes) -> Iterator[Block]:
     yield Heading("Actions")
     rows = []
     for item in found:
-        when = f"{item.due.phrase} ({item.due.date})" if item.due.phrase and item.due.date else item.due.phrase or item.due.date
+        when = (
+            f"{item.due.phrase} ({item.due.date})"
+            if item.due.phrase and item.due.date
+            else item.due.phrase or item.due.date
+        )
         cells: tuple[Line, ...] = (
             (_capital(item.what), *_notes(minutes, item)),
             (minutes.said_by(item.owner) or "nobody yet",),
@@ -152,7 +180,9 @@ def _references(minutes: Minutes) -> Iterator[Block]:
         items = []
         for n, cited in enumerate(minutes.references, 1):
             line: Line = (Strong(_place(cited.passage)), f": “{cited.passage.quote}”", *_heard(minutes, cited.evidence))
-            items.append(Paragraph(line, f"ref{n}", data=(*_facts(minutes, cited.evidence), ("passage", _place(cited.passage)))))
+            items.append(
+                Paragraph(line, f"ref{n}", data=(*_facts(minutes, cited.evidence), ("passage", _place(cited.passage))))
+            )
         yield Listing(tuple(items))
 
 
@@ -164,10 +194,17 @@ _SECTIONS: tuple[Callable[[Minutes], Iterator[Block]], ...] = (
 def _item_line(minutes: Minutes, item: Item, *, owner: bool = False, prefix: str = "") -> Paragraph:
     details: list[Inline] = []
     if owner and item.kind == "action":
-        details.append(f", {minutes.said_by(item.owner) or 'nobody yet'}" + (f", {item.due.phrase}" if item.due else ""))
+        details.append(
+            f", {minutes.said_by(item.owner) or 'nobody yet'}" + (f", {item.due.phrase}" if item.due else "")
+        )
     if owner or item.status not in (OPEN, DECIDED):
         details.append(f" ({_STATUS.get(item.status, item.status)})")
-    line: Line = (_capital(item.what), *details, *(() if prefix else _notes(minutes, item)), *_heard(minutes, item.evidence))
+    line: Line = (
+        _capital(item.what),
+        *details,
+        *(() if prefix else _notes(minutes, item)),
+        *_heard(minutes, item.evidence),
+    )
     return Paragraph(line, prefix + item.id, data=_item_facts(minutes, item))
 
 
@@ -222,7 +259,9 @@ def _link(minutes: Minutes, id: str) -> Line:
 def _facts(minutes: Minutes, evidence: Sequence[str]) -> tuple[tuple[str, str], ...]:
     known = {u.id: u for u in minutes.utterances}
     said = [known[id] for id in evidence if id in known]
-    times = (("start", f"{min(u.start_s for u in said):.2f}"), ("end", f"{max(u.end_s for u in said):.2f}")) if said else ()
+    times = (
+        (("start", f"{min(u.start_s for u in said):.2f}"), ("end", f"{max(u.end_s for u in said):.2f}")) if said else ()
+    )
     return (("evidence", " ".join(evidence)), *times)
 
 
@@ -237,10 +276,15 @@ def to_json(minutes: Minutes) -> str:
 
     def proof(evidence: Sequence[str]) -> list[dict[str, Any]]:
         said = [texts[id] for id in evidence if id in texts]
-        return [{"id": u.id, "start_s": u.start_s, "end_s": u.end_s, "speaker": u.speaker, "text": u.text} for u in said]
+        return [
+            {"id": u.id, "start_s": u.start_s, "end_s": u.end_s, "speaker": u.speaker, "text": u.text} for u in said
+        ]
 
     blocks = document(minutes).blocks[:-1]
-    items = [{**asdict(item), "owner_name": minutes.said_by(item.owner), "proof": proof(item.evidence)} for item in minutes.items]
+    items = [
+        {**asdict(item), "owner_name": minutes.said_by(item.owner), "proof": proof(item.evidence)}
+        for item in minutes.items
+    ]
     record = {
         "schema": SCHEMA,
         "meeting": minutes.meeting,
@@ -254,7 +298,10 @@ def to_json(minutes: Minutes) -> str:
         "people": [asdict(person) for person in minutes.people],
         "summary": [{**asdict(line), "proof": proof(line.evidence)} for line in minutes.summary],
         "topics": [{**asdict(topic), "start_s": minutes.start_s([topic.spans[0][0]])} for topic in minutes.topics],
-        **{f"{kind}s": [item for item in items if item["kind"] == kind] for kind in ("decision", "action", "question", "risk")},
+        **{
+            f"{kind}s": [item for item in items if item["kind"] == kind]
+            for kind in ("decision", "action", "question", "risk")
+        },
         "references": [{**asdict(cited), "proof": proof(cited.evidence)} for cited in minutes.references],
     }
     return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
@@ -311,7 +358,12 @@ def with_transcript(minutes: Minutes) -> Document:
     names = {person.label: person.name for person in minutes.people}
     lines = [
         Paragraph(
-            (*_link(minutes, u.id), " ", *((Strong(f"{names.get(u.speaker, u.speaker)}:"), " ") if u.speaker else ()), u.text.strip()),
+            (
+                *_link(minutes, u.id),
+                " ",
+                *((Strong(f"{names.get(u.speaker, u.speaker)}:"), " ") if u.speaker else ()),
+                u.text.strip(),
+            ),
             u.id,
             data=(("said", u.id),),
         )

@@ -51,7 +51,9 @@ def render(transcript: Transcript, options: PageOptions, folder: Path) -> str:
 
 
 def _audio(transcript: Transcript, options: PageOptions, folder: Path) -> str:
-    return sound_of(Path(transcript.source), transcript.audio_sha256, transcript.duration_s, options=options, folder=folder)
+    return sound_of(
+        Path(transcript.source), transcript.audio_sha256, transcript.duration_s, options=options, folder=folder
+    )
 
 
 def sound_of(recording: Path, sha256: str, duration_s: float, *, options: PageOptions, folder: Path) -> str:
