@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 
 from memory.calendar_words import FOREIGN, MONTHS, NUMBERS, ORDINALS, SHORT_MONTHS, TENS, WEEKDAYS, holiday
 from memory.notes import Due
@@ -90,7 +91,7 @@ def _in_english(words: tuple[str, ...], language: str) -> tuple[list[str], list[
             back.append(i)
     if not foreign:  # "into weeks", "in to weeks": how recognisers write "in two weeks"
         at = [
-            i for i, (word, after) in enumerate(zip(made, made[1:], strict=False)) if word == "into" and after in _UNITS
+            i for i, (word, after) in enumerate(pairwise(made)) if word == "into" and after in _UNITS
         ]
         for i in reversed(at):
             made[i : i + 1], back[i : i + 1] = ["in", "two"], [back[i]] * 2

@@ -20,6 +20,7 @@ from memory.notes import DECIDED, DONE, DROPPED, NOBODY, REPLACED, REVERSED, Cha
 from memory.people import People
 from memory.wording import Sentence, content, content_of, likeness, sentences, stem, tidy
 
+UNKNOWN_PEOPLE, NO_DUE = People(), Due()
 LANGUAGES = ("en",)  # whose forms of speech the rules know
 ANSWERED_WITHIN, AGREED_WITHIN = 6, 4  # sentences
 LOOSELY = 0.3  # likeness that is enough where the context narrows the choice
@@ -44,7 +45,7 @@ class Extractor:
     """Hears a meeting utterance by utterance and gives the items that each one changes."""
 
     def __init__(
-        self, day: date, *, people: People = People(), language: str = "en", carried: Iterable[Item] = ()
+        self, day: date, *, people: People = UNKNOWN_PEOPLE, language: str = "en", carried: Iterable[Item] = ()
     ) -> None:
         self.people, self._day, self._language = people, day, language
         self.book = Notebook()
@@ -128,7 +129,7 @@ class Extractor:
         self._hand_over(number, cue.owner, evidence, due=cue.due, sure=cue.strength)
 
     def _hand_over(
-        self, number: int, owner: Owner, evidence: tuple[str, ...], *, due: Due = Due(), sure: float = 0.6
+        self, number: int, owner: Owner, evidence: tuple[str, ...], *, due: Due = NO_DUE, sure: float = 0.6
     ) -> None:
         """The item goes to this owner, with the steps that led there."""
         book, item = self.book, self.book.items[number]

@@ -381,14 +381,3 @@ def test_any_speech_is_survived_and_every_item_names_what_was_said(said: list[tu
     for item in heard(*lines):
         assert item.evidence
         assert set(item.evidence) <= {f"u{n}" for n in range(1, len(lines) + 1)}
-
-
-WORDS = st.sampled_from(
-    "I will send the report by Friday can you yes we agree to take back that decision Clara no".split()
-)
-
-
-@given(st.lists(st.lists(WORDS, min_size=1, max_size=9), max_size=10), st.integers(1, 5))
-def test_the_same_talk_gives_the_same_items_however_it_is_interrupted(talk: list[list[str]], _: int) -> None:
-    lines = [f"{n % 3 + 1} {' '.join(words)}" for n, words in enumerate(talk)]
-    assert heard(*lines) == heard(*lines)
