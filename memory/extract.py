@@ -432,10 +432,12 @@ class Extractor:
                     change,
                     confidence=0.55 if cue.kind == "unknown" else 0.75,
                 )
-        elif cue.kind == "park" and not cue.about and len(words) > 0:
-            if book.find("question", words) is None and book.find("action", words) is None:
-                change = Change("raised", (sentence.utterance_id,), tidy(sentence.text))
-                book.add("question", tidy(sentence.text), sentence, change, confidence=0.5)
+        elif cue.kind == "park" and not cue.about and words and not self._known(words):
+            change = Change("raised", (sentence.utterance_id,), tidy(sentence.text))
+            book.add("question", tidy(sentence.text), sentence, change, confidence=0.5)
+
+    def _known(self, words: frozenset[str]) -> bool:
+        return self.book.find("question", words) is not None or self.book.find("action", words) is not None
 
     # Marks -----------------------------------------------------------------------------------------------------------
 
