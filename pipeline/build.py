@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,26 +28,30 @@ from audio.live import LiveInput
 from audio.portaudio import is_played
 from audio.recognizer import Recognizer, recognize
 from audio.segmenter import FILE, LIVE, SENTENCES, SegmenterOptions, segment
-from audio.sources import expand, file_source
+from audio.sources import file_source
 from audio.speech import SAMPLE_RATE, AudioChunk, AudioError, SpeechSegment
 from audio.stretches import recording
 from audio.vad import DETECTORS, Vad, WebrtcVad
 from memory.mind import Mind
 from memory.model import Switches
+from memory.notes import Item
 from memory.weights import SHIPPED
 from pipeline.config import settings_fingerprint
 from pipeline.events import Concluded, Event, Opened, PipelineError
-from pipeline.export import ExportOptions
-from pipeline.export.page import PageOptions
-from pipeline.export.subtitles import SubtitleOptions
+from pipeline.item_passages import ItemPassages
 from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
 from pipeline.live import Session
 from pipeline.meeting import Attribute, Heard, Parts, Recognized, Stage, hear, keep, meet, staged
 from pipeline.mind import remember
+from pipeline.minutes import MinutesStage
+from pipeline.series import Series
 from pipeline.settings import Settings
+from pipeline.shelf import PassageStage, open_shelf, refresh
 from pipeline.transcript import said_before
 from pipeline.voiceprints import Voiceprints
+from retrieval.passage import ShelfError
+from retrieval.shelf import Shelf
 
 VERSION = metadata.version("rapporteur")
 Say = Callable[[str], None]
@@ -104,15 +106,18 @@ class Run:
         if settings.recognition.offline:
             models.go_offline()
 
-    def open(self, recording: Path, *, again: bool, began: datetime | None) -> Job:
-        """Find, resume or start the meeting of this recording. Raises AudioError or PipelineError."""
+    def open(self, recording: Path, *, again: bool, began: datetime | None, series: str = "") -> Job:
+        """Find, resume or start the meeting of this recording, in a series where one is named.
+
+        Raises AudioError, PipelineError or MindError.
+        """
         self._listen_in(recording)
         opened = self._opened(recording, began)
         if not again and (found := self._library.find(opened.audio_sha256, opened.settings_sha256)) and found.finished:
             return Job(found.title, self._library.events(found), found.duration_s, found.duration_s, True)
         journal = self._library.create(opened) if again else self._library.open_or_resume(opened)
         from_s = max(journal.resume_point.reached.values(), default=0) / SAMPLE_RATE
-        return Job(opened.title, self._events(recording, journal), duration_s(recording), from_s, False)
+        return Job(opened.title, self._events(recording, journal, series), duration_s(recording), from_s, False)
 
     def _listen_in(self, recording: Path) -> None:
         """Refuse what holds no sound before a meeting is made of it or a model loaded."""
@@ -120,13 +125,13 @@ class Run:
         if next(chunks, None) is None:
             raise AudioError(f"{recording} holds no sound; check that it is the right file and was copied whole")
 
-    def _events(self, recording: Path, journal: Journal) -> Iterator[Event]:
+    def _events(self, recording: Path, journal: Journal, series: str) -> Iterator[Event]:
         """What the journal has already, at least Opened, then what is heard now."""
         with journal:
             past = list(read(journal.path))
             yield from past
             chunks = file_source(recording, channels=self._settings.audio.channels)
-            stages = self._stages(journal.path.parent)
+            stages = self._stages(journal.path.parent, series)
             parts = replace(self._parts, attribute=self.attribution(recording), stages=stages)
             yield from keep(meet(chunks, parts, journal.resume_point, past), journal)
 
@@ -157,14 +162,33 @@ class Run:
         chunks = file_source(recording)
         return diarize(chunks, wanted.pipeline, diarize_options(self._settings), allowed=wanted.sha256, offline=offline)
 
-    def _stages(self, folder: Path) -> tuple[Stage, ...]:
-        """What listens to the words of the meeting in this folder."""
-        return (remember(lambda: self._mind, folder),) if self._settings.memory.enabled else ()
+    def _stages(self, folder: Path, series: str = "") -> tuple[Stage, ...]:
+        """What listens to the words of the meeting in this folder: the memory, the shelf, the taker of notes."""
+        carried: tuple[Item, ...] = ()
+        if series:
+            belongs = Series(series, self._library)
+            carried = belongs.carried(before=folder.name)
+            belongs.join(folder.name)
+        memory = (remember(lambda: self._mind, folder),) if self._settings.memory.enabled else ()
+        notes, shelf = MinutesStage(carried), self._shelf()
+        return (*memory, PassageStage(shelf), notes, ItemPassages(shelf)) if shelf else (*memory, notes)
 
     @cached_property
     def _mind(self) -> Mind:
         """The memory's model, shared by all meetings of this run."""
         return load_mind(self._settings)
+
+    def _shelf(self) -> Shelf | None:
+        wanted = self._settings.retrieval
+        if not wanted.passages or not (wanted.folders or (self._library.home / "shelf").exists()):
+            return None
+        try:
+            shelf = open_shelf(wanted, self._library.home)
+            refresh(shelf, wanted)
+        except ShelfError as error:
+            self._warn(f"no passages of documents in this meeting: {error}")
+            return None
+        return shelf
 
     def _opened(self, recording: Path, began: datetime | None) -> Opened:
         moment = began or datetime.fromtimestamp(recording.stat().st_mtime).astimezone()
@@ -350,43 +374,6 @@ def load_mind(settings: Settings) -> Mind:
     switches = Switches(**{bank: bank in wanted.banks for bank in ("cache", "tokens", "slots", "archive")})
     path = Path(wanted.weights).expanduser() if wanted.weights else SHIPPED
     return Mind.load(path, switches=switches, segment=wanted.segment)
-
-
-def recordings(named: Sequence[str], library: Library) -> list[Path]:
-    """The files that the arguments mean; standard input is kept in the library first, like all audio."""
-    files = expand([Path(name) for name in named if name != "-"]) if any(name != "-" for name in named) else []
-    return [*files, *([_received(library)] if "-" in named else [])]
-
-
-def _received(library: Library) -> Path:
-    """Standard input as a file named after its content."""
-    folder = library.home / "received"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
-            shutil.copyfileobj(sys.stdin.buffer, part)
-        path = folder / f"stdin-{sha256_of(Path(part.name))[:12]}"
-        Path(part.name).replace(path)
-    except OSError as error:
-        raise PipelineError(
-            f"standard input could not be kept in {folder} ({error.strerror}); make room there"
-        ) from error
-    return path
-
-
-def export_options(settings: Settings) -> ExportOptions:
-    """What the exporters are told; 0 means unlimited in the settings and None in whisper's writers."""
-    wanted = settings.export
-    return ExportOptions(
-        SubtitleOptions(
-            max_line_width=wanted.max_line_width or None,
-            max_line_count=wanted.max_line_count or None,
-            max_words_per_line=wanted.max_words_per_line or None,
-            highlight_words=wanted.highlight_words,
-            speaker_labels=wanted.speaker_labels,
-        ),
-        PageOptions(),
-    )
 
 
 @contextmanager

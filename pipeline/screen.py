@@ -6,11 +6,15 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Table
 from rich.text import Text
 
 from audio.speech import SAMPLE_RATE
+from memory.minutes import Minutes
+from memory.notes import DECIDED, OPEN, Item
 from pipeline.events import Event, Named, Reached, Said, Trouble, to_line
 from pipeline.transcript import display_name
 
@@ -77,6 +81,11 @@ class Screen:
             line = Text.assemble((f"{clock(said.start_s):>7}", "cyan"), "  ", (who, "bold"), said.text.strip())
             (above or self._lines).print(line)
 
+    def show_minutes(self, minutes: Minutes) -> None:
+        """The minutes in short; nothing as `--json`, where each note is a line already, nor where there are none."""
+        if not self._json and self._verbose:
+            self._lines.print(spelled(minutes, self._lines.width), soft_wrap=False)
+
     def note(self, sentence: str) -> None:
         """A sentence for the user that is not part of the output."""
         self._errors.print(Text(sentence, style="dim"))
@@ -84,3 +93,44 @@ class Screen:
     def warn(self, sentence: str) -> None:
         """A sentence that must not be missed."""
         self._errors.print(Text(f"rapporteur: {sentence}", style="bold yellow"))
+
+
+def spelled(minutes: Minutes, width: int) -> Group:
+    """The minutes for a terminal of this width: people, topics, decisions, tasks, what is open; times lead back."""
+    parts: list[RenderableType] = [Text("\nMinutes", style="bold")]
+    if minutes.notice:
+        parts.append(Text(f"  {minutes.notice}"))
+    people = ", ".join(f"{p.name} {clock(p.talk_s)}" for p in minutes.people)
+    topics = [(t.title, [minutes.start_s([first]) for first, _ in t.spans]) for t in minutes.topics]
+    listed = [f"{title} {', again '.join(clock(at) for at in starts if at is not None)}" for title, starts in topics]
+    rows = (("People", [people] if people else []), ("Topics", listed), *(_kind_rows(minutes)))
+    for title, lines in rows:
+        if lines:
+            parts.append(Text(title, style="cyan"))
+            parts += [Padding(Text(line), (0, 0, 0, 2)) for line in lines]
+    actions = minutes.of_kind("action")
+    if actions:
+        table = Table(
+            "Actions", "who", "by when", "at", box=None, pad_edge=False, width=min(width, 100), header_style="cyan"
+        )
+        for item in actions:
+            done = "" if item.status == OPEN else f" ({item.status})"
+            when = f"{item.due.phrase}, {item.due.date}" if item.due.date else item.due.phrase
+            at = minutes.start_s(item.evidence)
+            table.add_row(
+                Text(f"  {item.id} {item.what}{done}"), Text(minutes.said_by(item.owner) or "nobody yet"), Text(when),
+                "" if at is None else clock(at),
+            )  # fmt: skip
+        parts.append(table)
+    return Group(*parts)
+
+
+def _kind_rows(minutes: Minutes) -> Iterator[tuple[str, list[str]]]:
+    for title, kind in (("Decisions", "decision"), ("Open questions", "question"), ("Risks", "risk")):
+        yield title, [_line(minutes, item) for item in minutes.of_kind(kind)]
+
+
+def _line(minutes: Minutes, item: Item) -> str:
+    at = minutes.start_s(item.evidence)
+    state = "" if item.status in (OPEN, DECIDED) else f" ({item.status})"
+    return f"{item.id} {item.what}{state}" + ("" if at is None else f"  {clock(at)}")

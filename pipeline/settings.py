@@ -170,6 +170,7 @@ class ExportSettings:
     """Files written beside the library."""
 
     formats: tuple[Literal["txt", "srt", "vtt", "tsv", "json", "md", "html"], ...]
+    minutes: tuple[Literal["md", "html", "json", "docx", "pdf", "csv", "ics"], ...]
     output_dir: str
     max_line_width: Count
     max_line_count: Count

@@ -183,4 +183,5 @@ def _is_name(word: str) -> bool:
 
 
 def _key(content: dict[str, Any]) -> tuple[Any, ...]:
-    return content.get("path"), content.get("start"), content.get("quote")
+    loosely = content.get("by") == "content"  # what was only near may still be named later
+    return content.get("path"), content.get("start"), content.get("quote"), loosely

@@ -9,7 +9,7 @@ from contextlib import suppress
 import click
 
 from pipeline import build
-from pipeline.cli import devices, listen, machine, meetings, memory, shelf, speakers, transcribe
+from pipeline.cli import devices, listen, machine, meetings, memory, minutes, shelf, speakers, transcribe
 from pipeline.cli.errors import EXIT_CODES
 from pipeline.config import DEFAULTS, effective
 
@@ -34,6 +34,9 @@ COMMANDS: tuple[click.Command, ...] = (
     speakers.speakers,
     speakers.forget,
     memory.memory,
+    minutes.minutes,
+    minutes.items,
+    minutes.verify,
     shelf.shelve,
     shelf.shelf_group,
     shelf.ask,

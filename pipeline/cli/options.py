@@ -9,10 +9,13 @@ from typing import Any
 
 import click
 
-from pipeline import build
+from memory.minutes import Minutes
 from pipeline.config import DEFAULTS, effective, library_home, load
 from pipeline.events import Event
-from pipeline.export import FORMATS, OutputFolder, write
+from pipeline.export import FORMATS, ExportOptions, OutputFolder, replace_file, write
+from pipeline.export import minutes as minutes_files
+from pipeline.export.page import PageOptions
+from pipeline.export.subtitles import SubtitleOptions
 from pipeline.library import Library
 from pipeline.screen import Screen
 from pipeline.settings import Settings
@@ -81,10 +84,26 @@ def write_files(events: Iterable[Event], output: OutputFolder, settings: Setting
     transcript = Transcript.of(events)
     paths = [(format, output.path(transcript, format)) for format in settings.export.formats]
     for format, path in paths:
-        write(transcript, format, path, build.export_options(settings))
+        write(transcript, format, path, export_options(settings))
     if paths:
         names = " ".join(path.name for _, path in paths)
         screen.note(f"written to {paths[0][1].parent.resolve()}: {names}")
+
+
+def write_minutes(
+    minutes: Minutes, events: Iterable[Event], output: OutputFolder, settings: Settings, screen: Screen
+) -> None:
+    """Write the minutes in every format that the settings ask for, and say where."""
+    formats = settings.export.minutes
+    transcript = Transcript.of(events)
+    written = []
+    for format in formats:
+        path = output.path(transcript, f"minutes.{format}")
+        sound = minutes_files.sound_for(minutes, transcript.source, path.parent) if format == "html" else ""
+        replace_file(path, minutes_files.render(minutes, format, sound=sound))
+        written.append(path.name)
+    if written:
+        screen.note(f"minutes: {' '.join(written)}")
 
 
 def moment(text: str | None) -> datetime | None:
@@ -94,3 +113,18 @@ def moment(text: str | None) -> datetime | None:
         return moment.astimezone() if moment and not moment.tzinfo else moment
     except ValueError:
         raise click.BadParameter(f"{text!r} is not a time such as 2026-03-10T09:00", param_hint="--began") from None
+
+
+def export_options(settings: Settings) -> ExportOptions:
+    """What the exporters are told; 0 means unlimited in the settings and None in whisper's writers."""
+    wanted = settings.export
+    return ExportOptions(
+        SubtitleOptions(
+            max_line_width=wanted.max_line_width or None,
+            max_line_count=wanted.max_line_count or None,
+            max_words_per_line=wanted.max_words_per_line or None,
+            highlight_words=wanted.highlight_words,
+            speaker_labels=wanted.speaker_labels,
+        ),
+        PageOptions(),
+    )

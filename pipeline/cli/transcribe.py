@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from audio.speech import AudioError
-from pipeline import build
+from memory.corpora import MindError
+from pipeline import build, inputs
 from pipeline.cli.errors import EXIT_CODES
 from pipeline.cli.options import (
     WITHOUT_EFFECT,
@@ -20,11 +21,13 @@ from pipeline.cli.options import (
     settings_of,
     whisper_flags,
     write_files,
+    write_minutes,
 )
 from pipeline.config import library_home
 from pipeline.events import PipelineError
 from pipeline.export import OutputFolder
 from pipeline.library import Library
+from pipeline.minutes import minutes_of
 from pipeline.screen import Screen
 
 
@@ -36,6 +39,7 @@ from pipeline.screen import Screen
 @json_option
 @click.option("--again", is_flag=True, help="transcribe anew even where this was done before")
 @click.option("--began", help="when the meeting began, ISO 8601; default: the date of the file")
+@click.option("--series", default="", help="name of a series: what its last meeting left open is carried over")
 @click.option("--verbose", type=bool, default=True, help="False: do not print what is said")
 def transcribe(
     files: tuple[str, ...],
@@ -43,6 +47,7 @@ def transcribe(
     as_json: bool,
     again: bool,
     began: str | None,
+    series: str,
     verbose: bool,
     **given: Any,
 ) -> None:
@@ -58,16 +63,19 @@ def transcribe(
     if output:
         output.prepare()
     failures: list[Exception] = []
-    sources = build.recordings(files, library)
+    sources = inputs.recordings(files, library)
     for source in sources:
         try:
-            job = run.open(source, again=again, began=moment(began))
+            job = run.open(source, again=again, began=moment(began), series=series)
             if job.found:
                 screen.note(f"{source.name} was transcribed before with these settings; --again does it anew")
             events = list(screen.follow(job.events, title=job.title, total_s=job.total_s, from_s=job.from_s))
+            minutes = minutes_of(events)
+            screen.show_minutes(minutes)
             if output:
                 write_files(events, output, settings, screen)
-        except (AudioError, PipelineError) as error:
+                write_minutes(minutes, events, output, settings, screen)
+        except (AudioError, PipelineError, MindError) as error:
             if len(sources) == 1:
                 raise
             failures.append(error)

@@ -17,7 +17,7 @@ from pipeline.export.subtitles import SubtitleOptions
 from pipeline.export.text import tidied
 from pipeline.transcript import Transcript
 
-__all__ = ["FORMATS", "ExportOptions", "OutputFolder", "PageOptions", "SubtitleOptions", "write"]
+__all__ = ["FORMATS", "ExportOptions", "OutputFolder", "PageOptions", "SubtitleOptions", "replace_file", "write"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def write(transcript: Transcript, format: str, path: Path, options: ExportOption
     """
     if format not in FORMATS:
         raise PipelineError(f'there is no format "{format}"; choose one of {", ".join(FORMATS)}')
-    _replace(path, FORMATS[format](tidied(transcript), options, path.parent).encode("utf-8"))
+    replace_file(path, FORMATS[format](tidied(transcript), options, path.parent).encode("utf-8"))
 
 
 class OutputFolder:
@@ -81,7 +81,7 @@ class OutputFolder:
         return self._folder / f"{name}.{format}"
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """One step: whoever opens `path` finds the old file or the whole new one, also after a crash."""
     unfinished = path.with_name(f".{secrets.token_hex(8)}.part")
     try:

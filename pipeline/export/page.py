@@ -52,11 +52,16 @@ def render(transcript: Transcript, options: PageOptions, folder: Path) -> str:
 
 
 def _audio(transcript: Transcript, options: PageOptions, folder: Path) -> str:
+    return sound_of(
+        Path(transcript.source), transcript.audio_sha256, transcript.duration_s, options=options, folder=folder
+    )
+
+
+def sound_of(recording: Path, sha256: str, duration_s: float, *, options: PageOptions, folder: Path) -> str:
     """The URL of the sound; "" where the file is gone or no longer what was transcribed."""
-    recording = Path(transcript.source)
-    if not recording.is_file() or sha256_of(recording) != transcript.audio_sha256:
+    if not recording.is_file() or sha256_of(recording) != sha256:
         return ""
-    if options.link_audio or embedded_megabytes(transcript.duration_s) > options.embed_max_mb:
+    if options.link_audio or embedded_megabytes(duration_s) > options.embed_max_mb:
         return link(recording, folder)
     return embed(recording)
 

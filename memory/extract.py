@@ -1,0 +1,389 @@
+"""Utterances become notes: each sentence's cues are joined with what was said before, rules first, marks beside them.
+
+Owners are never guessed: "I" is the speaker, a request counts for who accepts it, and what nobody took has nobody.
+Works on any recogniser's text: without capitals and commas, and with a wrong word here and there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+
+from audio.speech import Utterance
+from memory import cues, verdicts
+from memory.cues import Hearing
+from memory.marks import GROUP, Marks
+from memory.notebook import PUBLISHED, SAME, Asked, Notebook, merged_due
+from memory.notes import DECIDED, DONE, DROPPED, NOBODY, Change, Cue, Due, Item, Owner
+from memory.people import People
+from memory.rulings import Rulings
+from memory.wording import Sentence, content, content_of, likeness, sentences, stem, tidy
+
+UNKNOWN_PEOPLE, NO_DUE = People(), Due()
+LANGUAGES = ("en",)  # whose forms of speech the rules know
+ANSWERED_WITHIN = 6  # sentences
+LOOSELY = 0.3  # likeness that is enough where the context narrows the choice
+SURE_OWNER, SURE_ITEM = 0.7, 0.5  # probabilities from which a mark counts without a rule
+_ACTION_KINDS = (
+    "commit",
+    "offer",
+    "ask",
+    "assign",
+    "need",
+    "claim",
+    "move",
+    "release",
+    "done",
+    "drop",
+    "accept",
+    "refuse",
+)
+
+
+class Extractor:
+    """Hears a meeting utterance by utterance and gives the items that each one changes."""
+
+    def __init__(
+        self, day: date, *, people: People = UNKNOWN_PEOPLE, language: str = "en", carried: Iterable[Item] = ()
+    ) -> None:
+        self.people, self._day, self._language = people, day, language
+        self.book = Notebook()
+        self._rulings = Rulings(self.book)
+        self.book.carry(carried)
+
+    def hear(self, utterance: Utterance, marks: Marks | None = None) -> list[Item]:
+        """The items that this utterance made or changed, each as a whole."""
+        if utterance.suppressed:
+            return self.book.taken()
+        hearing = Hearing(self.people, self._day, self._language)
+        before = set(self.book.changed)
+        if (utterance.language or self._language).split("-")[0] in LANGUAGES:
+            for sentence in sentences(utterance):
+                found = [cue for policy in (*cues.POLICIES, *verdicts.POLICIES) for cue in policy(sentence, hearing)]
+                waiting = self.book.request is not None
+                for cue in _reconciled(found):
+                    if cue.kind != "agree" or not waiting:  # that yes answers the request
+                        self._apply(cue, sentence)
+                self.book.heard(sentence)
+        if marks is not None:
+            self._mark(utterance, marks, [n for n in self.book.changed if n not in before])
+        return self.book.taken()
+
+    def finish(self) -> list[Item]:
+        """The items that the end of the meeting settles: a request that was never answered has no owner."""
+        self._lapse()
+        return self.book.taken()
+
+    def _apply(self, cue: Cue, sentence: Sentence) -> None:
+        book = self.book
+        if book.request and book.at - book.request.at > ANSWERED_WITHIN:
+            self._lapse()
+        match cue.kind:
+            case "commit" | "assign":
+                self._take_on(cue, sentence)
+            case "offer":
+                self._offer(cue, sentence)
+            case "claim" | "accept":
+                self._accept(cue, sentence)
+            case "ask":
+                self._lapse()
+                book.request = Asked(cue, sentence, book.at)
+            case "refuse":
+                if book.request and sentence.speaker != book.request.sentence.speaker:
+                    self._lapse(also=sentence.utterance_id)
+            case "need":
+                self._need(cue, sentence)
+            case "move":
+                self._move(cue, sentence)
+            case "release":
+                self._release(cue, sentence)
+            case "done" | "drop":
+                self._close(cue, sentence)
+            case _:
+                self._rulings.hear(cue, sentence)
+
+    # Tasks -----------------------------------------------------------------------------------------------------------
+
+    def _take_on(self, cue: Cue, sentence: Sentence, *, also: tuple[str, ...] = (), adds: str = "") -> None:
+        """A task with an owner: a new one, or one that was raised before and now has him."""
+        if not cue.what:
+            return
+        book = self.book
+        words = content_of(cue.what)
+        number = book.find("action", words)
+        if number is None and book.request and book.at - book.request.at <= ANSWERED_WITHIN:
+            asked = content_of(book.request.cue.what)
+            if likeness(words, asked) >= SAME and sentence.speaker != book.request.sentence.speaker:
+                self._settle(book.request, cue, sentence)
+                return
+        evidence = (*also, sentence.utterance_id)
+        what, context = self._whole(cue.what, sentence)
+        what = tidy(f"{what} {adds}")
+        if number is None:
+            change = Change(
+                "assigned" if cue.owner else "raised", (*context, *evidence), what, cue.owner, cue.due or None
+            )
+            book.add("action", what, sentence, change, owner=cue.owner, due=cue.due, confidence=cue.strength,
+                     quote_ids=(*context, *evidence))  # fmt: skip
+            return
+        self._hand_over(number, cue.owner, evidence, due=cue.due, sure=cue.strength)
+
+    def _hand_over(
+        self, number: int, owner: Owner, evidence: tuple[str, ...], *, due: Due = NO_DUE, sure: float = 0.6
+    ) -> None:
+        """The item goes to this owner, with the steps that led there."""
+        book, item = self.book, self.book.items[number]
+        due = merged_due(item, due)
+        let_go = book.released.pop(number, ())
+        if not owner or owner == item.owner or self._vaguer(owner, item.owner):
+            changes = {"due": due} if due != item.due else {}
+            if changes:
+                book.change(number, Change("due", evidence, due=due), **changes)
+            else:
+                book.support(number, (*let_go, *evidence), 0.05)
+            return
+        change = Change(
+            "reassigned" if item.owner else "assigned",
+            (*let_go, *evidence),
+            owner=owner,
+            due=due if due != item.due else None,
+        )
+        book.change(number, change, owner=owner, due=due, confidence=max(item.confidence, min(0.9, sure + 0.1)))
+
+    def _vaguer(self, owner: Owner, than: Owner) -> bool:
+        """ "We" says less than a name, and a name whose speaker is not known may be the speaker who took the task."""
+        return owner.kind == "group" and than.kind in ("speaker", "person")
+
+    def _offer(self, cue: Cue, sentence: Sentence) -> None:
+        """Counts for a task that waits for an owner, or whose owner let go of it."""
+        book = self.book
+        number = book.find("action", content_of(cue.what), least=LOOSELY)
+        if number is not None:
+            item = book.items[number]
+            free = not item.owner or number in book.released or (cue.details.get("instead") and item.owner != cue.owner)
+            if free or item.owner == cue.owner:
+                self._hand_over(number, cue.owner, (sentence.utterance_id,), due=cue.due)
+            return
+        request = book.request
+        if request and request.sentence.speaker != sentence.speaker:
+            if likeness(content_of(cue.what), content_of(request.cue.what)) >= LOOSELY:
+                self._settle(request, cue, sentence)
+            return
+        if cue.strength >= PUBLISHED:
+            self._take_on(cue, sentence)
+
+    def _accept(self, cue: Cue, sentence: Sentence) -> None:
+        """ "Yes, I will do that": the request that waits, else the task that was just raised and has nobody."""
+        book = self.book
+        request = book.request
+        if request and (request.sentence.speaker != sentence.speaker or not sentence.speaker):
+            asked = request.cue.owner
+            someone_else = asked.kind == "speaker" and sentence.speaker not in ("", asked.name)
+            if not someone_else or cue.strength >= 0.7 or cue.kind == "claim":
+                self._settle(request, cue, sentence)
+            return
+        if cue.kind == "accept" and cue.strength < 0.7:
+            return
+        number = book.latest("action", ANSWERED_WITHIN, lambda item: not item.owner)
+        if number is not None and sentence.speaker:
+            self._hand_over(number, Owner("speaker", sentence.speaker), (sentence.utterance_id,), due=cue.due)
+
+    def _settle(self, request: Asked, cue: Cue, sentence: Sentence) -> None:
+        """Somebody accepts what was asked: it is his, whoever was asked, unless a group was."""
+        book = self.book
+        book.request = None
+        asked = request.cue
+        owner = Owner("speaker", sentence.speaker) if sentence.speaker else asked.owner
+        owner = asked.owner if asked.owner.kind == "group" else owner
+        also = (*request.also, request.sentence.utterance_id)
+        adds = cue.details.get("adds", "")
+        if not asked.what:  # "Can you do that?"
+            number = book.latest("action", 2 * ANSWERED_WITHIN, lambda item: not item.owner)
+            if number is not None:
+                self._hand_over(number, owner, (*also, sentence.utterance_id), due=cue.due or asked.due)
+            return
+        settled = Cue(
+            "assign",
+            asked.what,
+            owner,
+            cue.due if cue.due.date else asked.due,
+            asked.strength + (0.2 if cue.strength >= 0.7 else 0.1),
+        )
+        self._take_on(settled, sentence, also=also, adds=adds)
+
+    def _lapse(self, also: str = "") -> None:
+        """Nobody took what was asked: it stays a task without an owner, if the words are clear."""
+        request, self.book.request = self.book.request, None
+        if request is None or not request.cue.what or request.cue.strength < PUBLISHED:
+            return
+        cue, evidence = request.cue, (request.sentence.utterance_id, *filter(None, (also,)))
+        group = cue.owner if cue.owner.kind == "group" else NOBODY
+        if self.book.find("action", content_of(cue.what)) is None:
+            change = Change("assigned" if group else "raised", evidence, cue.what, group, cue.due or None)
+            sure = cue.strength if cue.due else cue.strength - 0.15
+            self.book.add("action", cue.what, request.sentence, change, owner=group, due=cue.due, confidence=sure)
+
+    def _need(self, cue: Cue, sentence: Sentence) -> None:
+        """A task that nobody has taken: raised, or raised again."""
+        book = self.book
+        asks_who = "asks_who" in cue.details
+        if cue.about and not cue.what:
+            number = book.latest("action", 12, lambda item: not item.owner)
+        else:
+            number = book.find("action", content_of(cue.what))
+            if number is None:
+                points_back = bool({"that", "it", "this"} & set(sentence.words))
+                words = book.context(sentence) if points_back else content_of(cue.what)
+                number = book.find("action", words, least=LOOSELY, fits=lambda item: not item.owner)
+        if number is not None:
+            again = Change(
+                "raised", (*self._why(number), sentence.utterance_id), due=merged_due(book.items[number], cue.due)
+            )
+            if asks_who and not book.items[number].owner:
+                book.change(number, replace(again, due=None))
+            else:
+                self._hand_over(number, cue.owner, (sentence.utterance_id,), due=cue.due)
+            return
+        if cue.what and not cue.about:
+            change = Change(
+                "assigned" if cue.owner else "raised", (sentence.utterance_id,), cue.what, cue.owner, cue.due or None
+            )
+            sure = cue.strength - (0.1 if asks_who else 0.0)
+            book.add("action", cue.what, sentence, change, owner=cue.owner, due=cue.due, confidence=sure)
+
+    def _why(self, number: int) -> tuple[str, ...]:
+        """The sentence before, where it speaks of the same thing."""
+        before = self.book.recent[-1] if self.book.recent else None
+        return (before.utterance_id,) if before and len(content(before.words) & self.book.objects[number]) > 1 else ()
+
+    def _move(self, cue: Cue, sentence: Sentence) -> None:
+        book = self.book
+        number = book.latest("action", 8) if cue.about else book.find("action", content_of(cue.what), least=LOOSELY)
+        if number is None:
+            if cue.owner and cue.what and len(content_of(cue.what)) > 1:
+                change = Change("assigned", (sentence.utterance_id,), cue.what, cue.owner)
+                book.add("action", cue.what, sentence, change, owner=cue.owner, confidence=0.4)
+            return
+        item = book.items[number]
+        unnamed = (
+            cue.owner.kind == "person" and item.owner.kind == "speaker" and item.owner.name not in self.people.names
+        )
+        just_taken = unnamed and item.history[-1].change in ("assigned", "reassigned") and len(item.history) > 1
+        self._hand_over(number, item.owner if just_taken else cue.owner, (sentence.utterance_id,))
+
+    def _release(self, cue: Cue, sentence: Sentence) -> None:
+        book = self.book
+        mine = lambda item: item.owner == cue.owner or item.owner.kind == "person"
+        number = book.find("action", content_of(cue.what), least=LOOSELY, fits=mine)
+        number = book.latest("action", 8, mine) if number is None and cue.about else number
+        if number is not None:
+            book.released[number] = (*book.released.get(number, ()), sentence.utterance_id)
+
+    def _close(self, cue: Cue, sentence: Sentence) -> None:
+        """Done or dropped: only what is an open task already, and for done the same doing."""
+        book = self.book
+        words = content_of(cue.what)
+        fits = lambda item: cue.kind == "drop" or _same_doing(cue.what, item.what) or item.series != ""
+        number = book.find("action", words, fits=fits)
+        if number is None and cue.about:
+            number = book.latest("action", 2)
+        if number is None and cue.kind == "drop":
+            number = book.find("question", words)
+        if number is None or book.touched.get(number) == book.at:
+            return
+        status = DONE if cue.kind == "done" else DROPPED
+        book.change(
+            number, Change("done" if cue.kind == "done" else "dropped", (sentence.utterance_id,)), status=status
+        )
+
+    def _whole(self, what: str, sentence: Sentence) -> tuple[str, tuple[str, ...]]:
+        """The task with what the sentence before says of its object: "book the hall" after "the hall at the museum"."""
+        before = self.book.recent[-1] if self.book.recent else None
+        if before is None or before.speaker != sentence.speaker:
+            return what, ()
+        head = re.fullmatch(r"\w+ (?:the|this|that) (\w+)", what)
+        shared = content_of(what) & content(before.words)
+        if not head or stem(head[1].lower()) not in shared:
+            return what, ()
+        more = re.search(rf"\b{re.escape(head[1].lower())} (?:at|in|of|on|for|from) (?:the )?\w+", before.plain)
+        if not more:
+            return what, (before.utterance_id,)
+        first = before.word_at(more.start())
+        whole = before.original(first, first + len(more[0].split()))
+        return tidy(what[: -len(head[1])] + whole), (before.utterance_id,)
+
+    # Marks -----------------------------------------------------------------------------------------------------------
+
+    def _mark(self, utterance: Utterance, marks: Marks, changed: list[int]) -> None:
+        """The model's view raises and lowers what the rules found, names an owner, and adds what they did not see."""
+        book = self.book
+        views = {"action": marks.action, "decision": marks.decision, "question": marks.question}
+        for number in dict.fromkeys(changed):
+            item = book.items[number]
+            view = views.get(item.kind)
+            if view is not None and not item.id:
+                shift = 0.12 if view >= 0.3 else -0.08 if view < 0.01 else 0.0
+                book.items[number] = replace(item, confidence=min(0.95, item.confidence + shift))
+            if item.kind == "action" and not item.owner and (owner := _pointed(marks)):
+                self._hand_over(number, owner, (utterance.id,), sure=marks.owner_probability - 0.1)
+        kinds = {book.items[number].kind for number in changed}
+        for kind in ("action", "decision"):
+            if views[kind] >= SURE_ITEM and kind not in kinds and len(content_of(utterance.text)) > 2:
+                self._see(kind, utterance, views[kind], _pointed(marks) if kind == "action" else NOBODY)
+
+    def _see(self, kind: str, utterance: Utterance, sure: float, owner: Owner) -> None:
+        what = tidy(utterance.text)
+        number = self.book.find(kind, content_of(what), least=0.6)
+        if number is not None:
+            self.book.support(number, (utterance.id,), 0.05)
+            return
+        change = Change(
+            "decided" if kind == "decision" else "assigned" if owner else "raised", (utterance.id,), what, owner
+        )
+        spoken = sentences(utterance)
+        status = {"status": DECIDED} if kind == "decision" else {}
+        self.book.add(kind, what, spoken[0], change, owner=owner, confidence=min(0.9, sure), **status)
+
+
+def _pointed(marks: Marks) -> Owner:
+    """The owner that the model points at where it is sure; NOBODY where it is not."""
+    if not marks.owner or marks.owner_probability < SURE_OWNER:
+        return NOBODY
+    return Owner("group", "the group") if marks.owner == GROUP else Owner("speaker", marks.owner)
+
+
+def _reconciled(found: list[Cue]) -> list[Cue]:
+    """One reading a sentence: a sure decision is no task of "we", a sure task is no decision, a move no commitment."""
+    kinds = {cue.kind for cue in found}
+    decision = max((cue.strength for cue in found if cue.kind == "decide"), default=0.0)
+    task = max((cue.strength for cue in found if cue.kind in ("commit", "assign", "ask")), default=0.0)
+    kept = []
+    for cue in found:
+        ours = cue.kind == "need" and cue.owner.kind == "group"
+        if ours and decision and not (cue.due.date and decision < 0.6):
+            continue
+        if cue.kind == "decide" and ("reverse" in kinds or "move" in kinds or (task >= 0.55 and cue.strength < 0.6)):
+            continue
+        if cue.kind == "decide" and any(c.kind == "need" and c.due.date and cue.strength < 0.6 for c in found):
+            continue
+        if cue.kind in ("commit", "assign", "offer", "need") and "move" in kinds and "instead" not in cue.details:
+            continue
+        if cue.kind in ("asked", "accept") and kinds & {"ask", "reverse"}:
+            continue
+        if cue.kind == "park" and decision >= verdicts.EXPLICIT:
+            continue
+        if cue.kind == "drop" and kinds & {"reverse", "decide"}:
+            continue
+        kept.append(cue)
+    order = {"accept": 0, "claim": 1, "refuse": 1, "release": 2, "move": 3}
+    return sorted(kept, key=lambda cue: order.get(cue.kind, 4))
+
+
+def _same_doing(one: str, other: str) -> bool:
+    """Whether both texts begin with the same verb, in whatever form: "booked the hall", "book the hall"."""
+    first, second = one.lower().split()[:1], other.lower().split()[:1]
+    return bool(first and second) and (
+        stem(first[0])[:4] == stem(second[0])[:4] or first[0] in ("the", "this", "that", "it")
+    )

@@ -1,0 +1,145 @@
+"""Cues of decisions, open questions and risks, joined with what was said before."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from memory.notebook import SAME, Asked, Notebook
+from memory.notes import DECIDED, DONE, REPLACED, REVERSED, Change, Cue
+from memory.wording import Sentence, content, content_of, likeness, tidy
+
+AGREED_WITHIN = 4  # sentences
+
+
+class Rulings:
+    """Writes decisions, questions and risks into the notebook of a meeting."""
+
+    def __init__(self, book: Notebook) -> None:
+        self.book = book
+
+    def hear(self, cue: Cue, sentence: Sentence) -> None:
+        """What this cue decides, reverses, asks or leaves open."""
+        book = self.book
+        match cue.kind:
+            case "decide":
+                self._decide(cue, sentence)
+            case "waver":
+                book.wavering = Asked(cue, sentence, book.at)
+            case "reverse":
+                self._reverse(cue, sentence)
+            case "agree":
+                self._agree(sentence)
+            case "asked":
+                book.questions.append(Asked(cue, sentence, book.at))
+            case "park" | "unknown":
+                self._leave_open(cue, sentence)
+            case "question" | "risk":
+                number = book.find(cue.kind, content_of(cue.what), least=0.6)
+                if number is None:
+                    change = Change("raised", (sentence.utterance_id,), cue.what)
+                    book.add(cue.kind, cue.what, sentence, change, confidence=cue.strength)
+                else:
+                    book.support(number, (sentence.utterance_id,), 0.1)
+
+    def _decide(self, cue: Cue, sentence: Sentence) -> None:
+        book, words = self.book, content_of(cue.what)
+        number = book.find("decision", words, least=SAME)
+        wavered = self._wavered(sentence)
+        evidence = (*wavered, sentence.utterance_id)
+        if number is None:
+            number = book.add(
+                "decision",
+                cue.what,
+                sentence,
+                Change("decided", evidence, cue.what),
+                status=DECIDED,
+                confidence=cue.strength,
+            )
+        elif (
+            words - content_of(book.items[number].what) and likeness(words, content_of(book.items[number].what)) < 0.85
+        ):
+            if book.items[number].id:
+                book.change(
+                    number, Change("changed", evidence, cue.what), what=cue.what, status=REPLACED, quote_ids=evidence
+                )
+            else:  # what was never sure is replaced without a trace
+                book.items[number] = replace(book.items[number], what=cue.what, quote_ids=evidence)
+                book.support(number, evidence, 0.05)
+        else:
+            book.support(number, evidence, 0.1)
+        book.decided = number, book.at
+        answered = book.find("question", words)
+        if answered is not None:
+            book.change(answered, Change("answered", (sentence.utterance_id,)), status=DONE)
+
+    def _reverse(self, cue: Cue, sentence: Sentence) -> None:
+        """The decision that these words are about, else, where one is named as such, the last one."""
+        book = self.book
+        words = content_of(cue.what) | content(sentence.words)
+        shown = lambda item: bool(item.id)
+        number = book.find("decision", words, least=0.15, fits=shown)
+        if number is None and "named" in cue.details:
+            number = book.find("decision", book.context(sentence, 8), least=0.1, fits=shown)
+        if number is None and "named" in cue.details:
+            number = max((n for n, item in book.items.items() if item.kind == "decision" and item.id), default=None)
+        if number is None:
+            return
+        evidence = (*self._wavered(sentence), sentence.utterance_id)
+        what = cue.what or book.items[number].what
+        book.change(number, Change("reversed", evidence, cue.what), what=what, status=REVERSED,
+                    quote_ids=evidence if cue.what else book.items[number].quote_ids)  # fmt: skip
+        book.decided = number, book.at
+
+    def _wavered(self, sentence: Sentence) -> tuple[str, ...]:
+        wavering, self.book.wavering = self.book.wavering, None
+        near = (
+            wavering is not None and self.book.at - wavering.at <= 3 and wavering.sentence.speaker == sentence.speaker
+        )
+        return (
+            (wavering.sentence.utterance_id,)
+            if wavering and near and wavering.sentence.utterance_id != sentence.utterance_id
+            else ()
+        )
+
+    def _agree(self, sentence: Sentence) -> None:
+        book = self.book
+        if book.decided is None or book.at - book.decided[1] > AGREED_WITHIN or book.at == book.decided[1]:
+            return
+        if book.questions and book.questions[-1].at > book.decided[1]:
+            return  # that yes answers the question
+        number = book.decided[0]
+        said = next(
+            (s for s in reversed(book.recent) if s.utterance_id in book.items[number].history[-1].evidence), None
+        )
+        if said is None or not said.speaker or said.speaker != sentence.speaker:
+            book.support(number, (sentence.utterance_id,), 0.12)
+
+    def _leave_open(self, cue: Cue, sentence: Sentence) -> None:
+        """The question that was left open, with who asked it; "let us come back to that" without one is no item."""
+        book = self.book
+        words = content_of(cue.what)
+        near = [q for q in book.questions if book.at - q.at <= (2 if cue.kind == "unknown" else 4) and q.at < book.at]
+        if cue.kind == "unknown":
+            near = [q for q in near if q.sentence.speaker != sentence.speaker or not q.sentence.speaker][-1:]
+            near = [q for q in near if not re.match(r"who (?:is|will|can|could)\b", q.cue.what.lower())]
+        elif not cue.about:
+            near = [q for q in book.questions if words & content_of(q.cue.what)]
+        if near:
+            asked = near[-1]
+            evidence = (asked.sentence.utterance_id, sentence.utterance_id)
+            if book.find("question", content_of(asked.cue.what), least=0.8) is None:
+                change = Change("raised", evidence, asked.cue.what)
+                book.add(
+                    "question",
+                    asked.cue.what,
+                    asked.sentence,
+                    change,
+                    confidence=0.55 if cue.kind == "unknown" else 0.75,
+                )
+        elif cue.kind == "park" and not cue.about and words and not self._known(words):
+            change = Change("raised", (sentence.utterance_id,), tidy(sentence.text))
+            book.add("question", tidy(sentence.text), sentence, change, confidence=0.5)
+
+    def _known(self, words: frozenset[str]) -> bool:
+        return self.book.find("question", words) is not None or self.book.find("action", words) is not None

@@ -1,0 +1,80 @@
+"""A summary made of sentences that were said: the weightiest ones, spread over the topics, in the order of the meeting."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from audio.speech import Utterance
+from memory.marks import Marks
+from memory.notes import Item, Topic
+from memory.wording import STOP, Sentence, content, likeness, sentences, stem
+
+SHARE, LEAST, MOST = 0.06, 3, 12  # sentences of a summary: part of all, and its bounds
+NOTED = 0.6  # what being evidence of a decision or task adds; weights are 0 to about 1
+
+
+def salient(
+    utterances: Sequence[Utterance],
+    items: Iterable[Item] = (),
+    topics: Sequence[Topic] = (),
+    marks: Mapping[str, Marks] | None = None,
+    *,
+    most: int | None = None,
+) -> tuple[Sentence, ...]:
+    """The sentences of the summary; () where nothing was said."""
+    said = [sentence for utterance in utterances for sentence in sentences(utterance)]
+    proof = {id: item for item in items for change in item.history for id in change.evidence}
+    weights = weigh(said)
+    scored = []
+    for number, sentence in enumerate(said):
+        weight = weights[number] + (NOTED if sentence.utterance_id in proof else 0.0)
+        if marks and sentence.utterance_id in marks:
+            weight += marks[sentence.utterance_id].salience
+        scored.append((weight, -number))
+    count = most or min(MOST, max(LEAST, round(SHARE * len(said))))
+    place = _places(utterances, topics)
+    chosen: list[int] = []
+    for topic_quota in (max(2, math.ceil(count / max(1, len(topics)))), count):
+        for _, negative in sorted(scored, reverse=True):
+            number = -negative
+            if len(chosen) >= count or number in chosen or not _tells(said[number]):
+                continue
+            same = [n for n in chosen if place.get(said[n].utterance_id) == place.get(said[number].utterance_id)]
+            repeated = any(likeness(content(said[number].words), content(said[n].words)) > 0.6 for n in chosen)
+            if len(same) < topic_quota and not repeated:
+                chosen.append(number)
+    return tuple(said[n] for n in sorted(chosen))
+
+
+def weigh(said: Sequence[Sentence]) -> list[float]:
+    """How much each sentence says of what the meeting is about, about 0 to 1: mean weight of its words, favouring length.
+
+    A word weighs log-frequency times inverse sentence frequency, as in centroid summaries (Radev et al. 2004).
+    """
+    stems = [[stem(word) for word in sentence.words if word not in STOP and len(word) > 1] for sentence in said]
+    often = Counter(word for words in stems for word in words)
+    spread = Counter(word for words in stems for word in set(words))
+    value = {w: math.log1p(often[w]) * math.log(1 + len(said) / spread[w]) for w in often}
+    top = max(value.values(), default=1.0)
+    return [
+        sum(value[w] for w in set(words)) / top / (len(set(words)) + 2) * min(1.0, len(words) / 6) if words else 0.0
+        for words in stems
+    ]
+
+
+def _tells(sentence: Sentence) -> bool:
+    """Whether it can stand alone: neither a scrap, nor a question, nor endless."""
+    return 5 <= len(sentence.words) <= 45 and not sentence.asks
+
+
+def _places(utterances: Sequence[Utterance], topics: Sequence[Topic]) -> dict[str, str]:
+    """Utterance to topic."""
+    order = {u.id: i for i, u in enumerate(utterances)}
+    return {
+        utterance.id: topic.id
+        for topic in topics
+        for first, last in topic.spans
+        for utterance in utterances[order.get(first, 0) : order.get(last, -1) + 1]
+    }

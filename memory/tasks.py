@@ -1,0 +1,193 @@
+"""Which words are a task, and which are the talk of a meeting about itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+
+from memory.due import Found, find_due
+from memory.notes import Due
+from memory.wording import STOP, Sentence, tidy
+
+# First words of things that somebody does after a meeting.
+_TASK_VERBS = frozenset(
+    "add address book analyse analyze announce answer apply approach archive arrange ask assemble assess assign attach audit "
+    "bring brief build buy calculate call cancel change chase check circulate clarify clean close collate collect compare "
+    "compile complete compose conduct configure confirm consult contact convince coordinate copy correct create cut "
+    "define deliver demo deploy design develop document double-check draft draw email e-mail escalate estimate evaluate "
+    "examine explore extend figure file fill find finalise finalize finish fix follow forward gather get give hand handle hire host "
+    "implement improve include inform inspect install interview investigate invite invoice issue keep launch lead look "
+    "mail make measure meet merge message migrate modify monitor move negotiate notify obtain open order organise organize "
+    "paint pay phone pick pilot ping plan polish post prepare present print produce propose provide publish purchase put "
+    "read rebuild recalculate record recruit redesign redo reduce refactor register release remind remove renew repair repeat "
+    "replace reply report request research reschedule reserve resend restart return review revise rewrite ring run "
+    "reach remake schedule scan secure select send set share ship show sign sketch solve sort source speak specify start stop submit summarise "
+    "summarize supply survey switch take talk tell test tidy track train transfer translate try type update upgrade "
+    "upload validate verify visit watch work write".split()
+)
+# What is said of the meeting itself, or is no doing at all.
+_TALK = re.compile(
+    r"(?:be|have|had|see|say|tell you|think|know|agree|guess|hope|mean|like|want|need|believe|remember|wonder|feel|seem|"
+    r"become|depend|let|love|hate|prefer|come back|come to|go (?:back|on|over|through|to|for|with|ahead|first|into|around|home|and see)|"
+    r"get (?:back to (?:that|it|this)|to (?:that|it|this)|into|started|it|that|there|on|rid|the idea|used)|move (?:on|back|over to)|"
+    r"talk (?:about|a|you|more)|speak (?:about|up|louder)|discuss|start(?: with)?(?: the meeting)?$|start (?:with|by|off|now|from)|begin|continue|stop (?:here|there|now)|"
+    r"finish(?: here| now| with| up| the meeting| in time)?$|skip|wait|"
+    r"take (?:a (?:look|break|minute|second|vote|seat)|part|that into|it from|over from here|notes|long|too)|give (?:you|us|it a)|"
+    r"show (?:you|us|them how)|look (?:like|at (?:that|this|it|the (?:screen|slide|table|next))|good|nice|forward)|read (?:it|that|out)|explain|"
+    r"put (?:it|that) (?:this way|like)|call (?:it|that|them)|make (?:sense|it|a (?:decision|choice|point|list of what))|ask (?:you|a question|one|something)|repeat (?:that|it|myself)|"
+    r"say|sound|admit|suggest|point|add that|add (?:something|one (?:thing|more))|mention|keep (?:going|it|that|in mind|to)|work (?:fine|well|out|for|like|if|with that)|"
+    r"run (?:out|through|over)|try (?:it|that)$|open (?:it|that|the (?:window|door|meeting))|close (?:it|that|the (?:window|door|meeting))|"
+    r"hear|understand|imagine|end|miss|pass|leave|sit|stand|stay|use|help|cost|allow|lose|die|win|die|buy it|pay (?:for|more)|"
+    r"do (?:well|better|so|fine|without|anything|nothing|everything|what|now|next|with)|meet (?:again|up|next)|thank|welcome|introduce|remind you|note (?:that|down)|"
+    r"write (?:it|that|this) down|say that|find (?:it|that|them)(?: \w+)?$|change my mind|send (?:it|that) back|share my screen)(?!\S)"
+)
+_LEADING = re.compile(
+    r"^(?:(?:also|then|just|please|maybe|perhaps|probably|definitely|certainly|quickly|now|still|first|actually|really|be|"
+    r"try to|try and|go and|go ahead and|make sure to|make sure you|make sure that you|make sure we|remember to|have to|need to|"
+    r"be able to|start to|all|both|basically|simply|kindly|better|personally|gladly|happily|each|kind of|sort of|like|"
+    r"going to be|going to|supposed to|have a|you know|i think|i guess) )+"
+)
+_BREAK = re.compile(
+    r"(?<!\S)(?:and (?:i|we|you|he|she|they|it|then|that|so|also|maybe)|but|because|so(?: that)?(?= (?:i|we|you|he|she|they|it|that))|if|which|whereas|"
+    r"although|unless|instead(?: of)?|okay|all right|right|you know|i (?:think|guess|mean|hope|suppose)|is that|will you|would you|"
+    r"can you|could you|please|thanks|thank you|since|or (?:something|whatever|so|i|we|you)|and (?:stuff|things|so on)|when (?:i|you|we)|yes|no|well|"
+    r"while (?:i|you|we)|as (?:well|i|you|we)|too|for (?:me|us|you)|that is|do you|are you|and the other|and see|then|however|who is|who will|anyway|from (?:him|her|me|us|you))(?!\S)"
+)
+_NAME_JOIN = re.compile(r"^and [a-z]+ (?:will|is going to|should|can|could|would|has to|needs to)(?!\S)")
+_REFERS = re.compile(
+    r"^(?:(?:do|handle|take|take care of|take over|look into|look after|sort out|see to|get on|be on|deal with|organise|arrange|check|fix|cover|manage|"
+    r"own|follow up on|work on|pick up|have a look at|take a look at|look at|find out|get)(?: on)? )?(?:it|that|this|so|those|them|these|that one|this one|that out|it out|this out|that up|it up|that task|this task|all that|care of (?:it|that|this))(?: (?:for (?:us|you|me)|myself|too|today|tomorrow))?$"
+)
+
+
+class Span:
+    """Part of a sentence that may be a task: words `first` up to, not with, `last`."""
+
+    def __init__(self, sentence: Sentence, first: int, last: int, day: date, language: str = "en") -> None:
+        self.sentence, self.first = sentence, first
+        self.found: Found | None = find_due(sentence, day, language=language)
+        self.last = self._cut(last)
+
+    @property
+    def due(self) -> Due:
+        """The date that the sentence sets; Due() where it sets none."""
+        return self.found.due if self.found else Due()
+
+    def _cut(self, last: int) -> int:
+        """Up to where another thought begins."""
+        rest = " ".join(self.sentence.words[self.first : last])
+        cuts = [found.start() for found in _BREAK.finditer(rest) if found.start()]
+        if cuts:
+            last = self.first + rest[: cuts[0]].count(" ")
+        for word in range(self.first + 1, last):
+            gap = self.sentence.gap(word)
+            after = " ".join(self.sentence.words[word : word + 6])
+            if ("," in gap or "–" in gap or " - " in gap) and not self._goes_on(word):
+                return word
+            if _NAME_JOIN.match(after):
+                return word
+        return last
+
+    def _goes_on(self, word: int) -> bool:
+        """Whether a comma only parts a list or a date: "the slides, the budget and the plan"."""
+        words = self.sentence.words
+        if self.found and word == self.found.first:
+            return True
+        return (
+            words[word] in ("and", "the", "a", "an", "with", "to", "by", "for", "our", "including")
+            and word + 1 < self.last_known
+        )
+
+    @property
+    def last_known(self) -> int:
+        """The end of the sentence."""
+        return len(self.sentence.words)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The task's plain words, without the date and without what leads up to it."""
+        return tuple(self.sentence.words[i] for i in self._kept())
+
+    def _led(self) -> list[int]:
+        """The words without the date and what leads up to the verb."""
+        kept = [i for i in range(self.first, self.last) if not self._dated(i)]
+        plain = " ".join(self.sentence.words[i] for i in kept)
+        lead = _LEADING.match(plain + " ")
+        return kept[lead[0].count(" ") :] if lead else kept
+
+    def _kept(self) -> list[int]:
+        kept = self._led()
+        while kept and self.sentence.words[kept[-1]] in _TRAILING:
+            kept.pop()
+        return kept
+
+    def _dated(self, word: int) -> bool:
+        return self.found is not None and self.found.first <= word < self.found.last
+
+    @property
+    def text(self) -> str:
+        """The task as it was said: runs of the original text, joined."""
+        kept, runs = self._kept(), list[str]()
+        begin = 0
+        for i in range(1, len(kept) + 1):
+            if i == len(kept) or kept[i] > kept[i - 1] + 1:
+                runs.append(tidy(self.sentence.original(kept[begin], kept[i - 1] + 1)))
+                begin = i
+        return tidy(" ".join(runs))
+
+    @property
+    def refers(self) -> bool:
+        """Whether it only points at a task that was named before: "that", "take care of it"."""
+        words = [self.sentence.words[i] for i in self._led()]
+        empty = len(words) > 1 and base_form(words[0]) in _TASK_VERBS and all(word in _POINTS for word in words[1:])
+        return empty or bool(_REFERS.match(" ".join(words)))
+
+    def worth(self) -> float:
+        """How much it looks like something to do after the meeting, -1 to 0.3; -1 is certainly none."""
+        words = self.words
+        if not words or self.refers:
+            return -1.0
+        if len(words) < 2 or not any(word not in STOP for word in words[1:]):
+            dated = bool(self.due.date) and len(words) > 1 and base_form(words[0]) in _TASK_VERBS
+            return 0.0 if dated else -1.0  # "book the all in two weeks": the object was not understood
+        plain = " ".join(words)
+        if _TALK.match(plain):
+            return (
+                0.0
+                if self.due.date and words[0] in ("start", "discuss", "end", "talk", "show", "explain", "use", "leave")
+                else -1.0
+            )
+        is_task = base_form(words[0]) in _TASK_VERBS
+        now = bool({"now", "here", "briefly", "quickly"} & set(self.sentence.words)) and not self.due.date
+        return (0.1 if is_task else -0.15) - (0.2 if now else 0.0) + (0.15 if self.due else 0.0)
+
+
+_POINTS = frozenset("it that this them those these him her you us over out to for on up too also myself one".split())
+_TRAILING = frozenset(
+    "and or but so then to the a an of for with by on in at okay also please is that right now too just maybe i we you um "
+    "it as from be".split()
+)
+
+
+def base_form(word: str) -> str:
+    """ "working", "works" and "worked" as "work" where that is a task's verb."""
+    for ending, instead in (
+        ("ing", ""),
+        ("ing", "e"),
+        ("s", ""),
+        ("ed", ""),
+        ("d", ""),
+        ("ting", ""),
+        ("ning", ""),
+        ("ies", "y"),
+    ):
+        base = word.removesuffix(ending) + instead
+        if word.endswith(ending) and base in _TASK_VERBS:
+            return base
+    return word
+
+
+def starts_a_task(words: Sequence[str]) -> bool:
+    """Whether the words begin with the verb of a task."""
+    return bool(words) and base_form(words[0]) in _TASK_VERBS

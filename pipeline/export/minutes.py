@@ -1,0 +1,391 @@
+"""Minutes as files: a document whose every line says what proves it, and tables and tasks for other programs.
+
+A line that claims something has an anchor, the item's id, and facts for `rapporteur verify`: the utterances, when they
+were said, and the passages. The last line says of which meeting it is and sums up all claims.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from memory.minutes import Minutes
+from memory.notes import DECIDED, DONE, DROPPED, OPEN, REPLACED, REVERSED, Change, Item, Passage
+from pipeline.events import PipelineError
+from pipeline.export import calendar, sheet
+from pipeline.export.document import (
+    Block,
+    Document,
+    Heading,
+    Inline,
+    Line,
+    Link,
+    Listing,
+    Paragraph,
+    Row,
+    Soft,
+    Strong,
+    Table,
+    html,
+    markdown,
+    plain,
+)
+from pipeline.export.text import clock, spell_date, spell_duration
+
+SCHEMA = 1  # version of the JSON form; `rapporteur minutes --schema` prints it
+SCHEMA_FILE = Path(__file__).parent / "minutes.schema.json"
+_STATUS = {
+    OPEN: "open",
+    DONE: "done",
+    DROPPED: "dropped",
+    DECIDED: "decided",
+    REVERSED: "reversed",
+    REPLACED: "changed",
+}
+
+
+def render(minutes: Minutes, format: str, *, sound: str = "") -> bytes:
+    """The file; `sound` is the URL of the recording for the page. Raises PipelineError for an unknown format."""
+    if format not in FORMATS:
+        raise PipelineError(f'there are no minutes as "{format}"; choose one of {", ".join(FORMATS)}')
+    return FORMATS[format](minutes, sound)
+
+
+def document(minutes: Minutes) -> Document:
+    """The minutes for readers."""
+    blocks = [block for section in _SECTIONS for block in section(minutes)]
+    facts = filter(None, (spell_date(minutes.began), spell_duration(minutes.duration_s)))
+    meeting = Paragraph((Soft(seal(minutes, blocks)),), anchor="seal")
+    return Document(
+        title=minutes.title or minutes.meeting,
+        blocks=(*blocks, meeting),
+        facts=tuple(facts),
+        language="en",
+        data=(("meeting", minutes.meeting), ("audio", minutes.audio_sha256), ("claims", digest(blocks))),
+    )
+
+
+def seal(minutes: Minutes, blocks: Sequence[Block]) -> str:
+    """The last line: of which meeting and recording this is, and the digest of its claims."""
+    sound = f", recording {minutes.audio_sha256[:16]}" if minutes.audio_sha256 else ""
+    return f"Meeting {minutes.meeting}{sound}, claims {digest(blocks)[:16]}. Written by machine: rapporteur verify checks each line against what was said."
+
+
+def digest(blocks: Sequence[Block]) -> str:
+    """A checksum of every line that claims something, with its anchor."""
+    claims = "\n".join(f"{anchor}\t{text}" for anchor, text in lines_of(blocks) if anchor)
+    return sha256(claims.encode("utf-8", "replace")).hexdigest()
+
+
+def lines_of(blocks: Sequence[Block]) -> Iterator[tuple[str, str]]:
+    """Every line of a document as anchor and text, the cells of a row joined by bars."""
+    for block in blocks:
+        match block:
+            case Heading():
+                yield block.anchor, block.text
+            case Paragraph():
+                yield block.anchor, plain(block.line)
+            case Listing():
+                yield from ((item.anchor, plain(item.line)) for item in block.items)
+            case Table():
+                yield "", " | ".join(block.head)
+                yield from ((row.anchor, " | ".join(map(plain, row.cells))) for row in block.rows)
+
+
+def _head(minutes: Minutes) -> Iterator[Block]:
+    if minutes.people:
+        people = ", ".join(f"{p.name} ({spell_duration(p.talk_s)})" for p in minutes.people)
+        yield Paragraph((Strong("People:"), f" {people}"), anchor="people")
+    if minutes.notice:
+        yield Paragraph((minutes.notice,))
+
+
+def _carried(minutes: Minutes) -> Iterator[Block]:
+    if minutes.carried:
+        yield Heading("Still open from last time")
+        yield Listing(tuple(_item_line(minutes, item, owner=True, prefix="last-") for item in minutes.carried))
+
+
+def _summary(minutes: Minutes) -> Iterator[Block]:
+    if minutes.summary:
+        yield Heading("Summary")
+        yield Listing(
+            tuple(
+                Paragraph((line.text, *_heard(minutes, line.evidence)), f"s{n}", data=_facts(minutes, line.evidence))
+                for n, line in enumerate(minutes.summary, 1)
+            )
+        )
+
+
+def _topics(minutes: Minutes) -> Iterator[Block]:
+    if minutes.topics:
+        yield Heading("Topics")
+        items = []
+        for topic in minutes.topics:
+            again: list[Inline] = []
+            for n, (first, _) in enumerate(topic.spans):
+                again += [" " if not n else ", again ", *_link(minutes, first)]
+            items.append(
+                Paragraph((topic.title, *again), topic.id, data=_facts(minutes, [first for first, _ in topic.spans]))
+            )
+        yield Listing(tuple(items))
+
+
+def _decisions(minutes: Minutes) -> Iterator[Block]:
+    found = minutes.of_kind("decision")
+    if found:
+        yield Heading("Decisions")
+        yield Listing(tuple(_item_line(minutes, item) for item in found))
+
+
+def _actions(minutes: Minutes) -> Iterator[Block]:
+    found = minutes.of_kind("action")
+    if not found:
+        return
+    yield Heading("Actions")
+    rows = []
+    for item in found:
+        when = (
+            f"{item.due.phrase} ({item.due.date})"
+            if item.due.phrase and item.due.date
+            else item.due.phrase or item.due.date
+        )
+        cells: tuple[Line, ...] = (
+            (_capital(item.what), *_notes(minutes, item)),
+            (minutes.said_by(item.owner) or "nobody yet",),
+            (when,),
+            (_STATUS.get(item.status, item.status),),
+            _heard(minutes, item.evidence),
+        )
+        rows.append(Row(cells, item.id, _item_facts(minutes, item)))
+    yield Table(("What", "Who", "By when", "State", "Heard"), tuple(rows), (5, 2, 2.5, 1.2, 1.5))
+
+
+def _open_points(minutes: Minutes) -> Iterator[Block]:
+    for kind, title in (("question", "Open questions"), ("risk", "Risks")):
+        found = minutes.of_kind(kind)
+        if found:
+            yield Heading(title)
+            yield Listing(tuple(_item_line(minutes, item) for item in found))
+
+
+def _references(minutes: Minutes) -> Iterator[Block]:
+    if minutes.references:
+        yield Heading("References")
+        items = []
+        for n, cited in enumerate(minutes.references, 1):
+            line: Line = (Strong(_place(cited.passage)), f": “{cited.passage.quote}”", *_heard(minutes, cited.evidence))
+            items.append(
+                Paragraph(line, f"ref{n}", data=(*_facts(minutes, cited.evidence), ("passage", _place(cited.passage))))
+            )
+        yield Listing(tuple(items))
+
+
+_SECTIONS: tuple[Callable[[Minutes], Iterator[Block]], ...] = (
+    _head, _carried, _summary, _topics, _decisions, _actions, _open_points, _references,
+)  # fmt: skip
+
+
+def _item_line(minutes: Minutes, item: Item, *, owner: bool = False, prefix: str = "") -> Paragraph:
+    details: list[Inline] = []
+    if owner and item.kind == "action":
+        details.append(
+            f", {minutes.said_by(item.owner) or 'nobody yet'}" + (f", {item.due.phrase}" if item.due else "")
+        )
+    if owner or item.status not in (OPEN, DECIDED):
+        details.append(f" ({_STATUS.get(item.status, item.status)})")
+    line: Line = (
+        _capital(item.what),
+        *details,
+        *(() if prefix else _notes(minutes, item)),
+        *_heard(minutes, item.evidence),
+    )
+    return Paragraph(line, prefix + item.id, data=_item_facts(minutes, item))
+
+
+def _notes(minutes: Minutes, item: Item) -> Line:
+    """The item's history where it has one, and its passages, behind it in small."""
+    steps = [_step(minutes, before, change) for before, change in zip(item.history, item.history[1:], strict=False)]
+    said = [step for step in steps if step]
+    places = [f"see {_place(passage)}" for passage in item.passages]
+    return (Soft(f" ({'; '.join([*said, *places])})"),) if said or places else ()
+
+
+def _step(minutes: Minutes, before: Change, change: Change) -> str:
+    by = " by hand" if change.by == "user" else ""
+    owner = minutes.said_by(change.owner) if change.owner else ""
+    match change.change:
+        case "reassigned" | "assigned" if owner:
+            return f"{change.change} to {owner}{by}"
+        case "reversed" | "changed":
+            return f"{change.change}{by}, before: {before.what}" if before.what else f"{change.change}{by}"
+        case "due" if change.due:
+            return f"due {change.due.phrase}{by}"
+        case "carried" | "raised":
+            return ""
+        case _:
+            return f"{change.change}{by}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _place(passage: Passage) -> str:
+    page = f"page {passage.page}" if passage.page else ""
+    return ", ".join(filter(None, (passage.document, page or passage.section)))
+
+
+def _heard(minutes: Minutes, evidence: Sequence[str]) -> Line:
+    """Links to when it was said, two of them at most."""
+    known = {u.id: u for u in minutes.utterances}
+    ids = [id for id in evidence if id in known]
+    chosen = ids if len(ids) < 3 else [ids[0], ids[-1]]
+    return tuple(piece for n, id in enumerate(chosen) for piece in (" " if n == 0 else ", ", *_link(minutes, id)))
+
+
+def _link(minutes: Minutes, id: str) -> Line:
+    start_s = minutes.start_s([id])
+    if start_s is None:
+        return ()
+    return (Link(clock(start_s).removeprefix("00:"), f"#{id}", start_s),)
+
+
+def _facts(minutes: Minutes, evidence: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    known = {u.id: u for u in minutes.utterances}
+    said = [known[id] for id in evidence if id in known]
+    times = (
+        (("start", f"{min(u.start_s for u in said):.2f}"), ("end", f"{max(u.end_s for u in said):.2f}")) if said else ()
+    )
+    return (("evidence", " ".join(evidence)), *times)
+
+
+def _item_facts(minutes: Minutes, item: Item) -> tuple[tuple[str, str], ...]:
+    passages = "; ".join(_place(passage) for passage in item.passages)
+    return (("kind", item.kind), *_facts(minutes, item.evidence), *((("passages", passages),) if passages else ()))
+
+
+def to_json(minutes: Minutes) -> str:
+    """The whole as JSON; `minutes.schema.json` beside this file describes it."""
+    texts = {u.id: u for u in minutes.utterances}
+
+    def proof(evidence: Sequence[str]) -> list[dict[str, Any]]:
+        said = [texts[id] for id in evidence if id in texts]
+        return [
+            {"id": u.id, "start_s": u.start_s, "end_s": u.end_s, "speaker": u.speaker, "text": u.text} for u in said
+        ]
+
+    blocks = document(minutes).blocks[:-1]
+    items = [
+        {**asdict(item), "owner_name": minutes.said_by(item.owner), "proof": proof(item.evidence)}
+        for item in minutes.items
+    ]
+    record = {
+        "schema": SCHEMA,
+        "meeting": minutes.meeting,
+        "title": minutes.title,
+        "began": minutes.began,
+        "duration_s": minutes.duration_s,
+        "language": minutes.language,
+        "audio_sha256": minutes.audio_sha256,
+        "claims_sha256": digest(blocks),
+        "notice": minutes.notice,
+        "people": [asdict(person) for person in minutes.people],
+        "summary": [{**asdict(line), "proof": proof(line.evidence)} for line in minutes.summary],
+        "topics": [{**asdict(topic), "start_s": minutes.start_s([topic.spans[0][0]])} for topic in minutes.topics],
+        **{
+            f"{kind}s": [item for item in items if item["kind"] == kind]
+            for kind in ("decision", "action", "question", "risk")
+        },
+        "references": [{**asdict(cited), "proof": proof(cited.evidence)} for cited in minutes.references],
+    }
+    return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+
+
+def _csv(minutes: Minutes) -> str:
+    head = ("id", "kind", "what", "owner", "due phrase", "due", "state", "confidence", "start s", "evidence", "meeting")
+    rows = [
+        (item.id, item.kind, item.what, minutes.said_by(item.owner), item.due.phrase, item.due.date, _STATUS.get(item.status, item.status),
+         round(item.confidence, 2), minutes.start_s(item.evidence), " ".join(item.evidence), minutes.meeting)
+        for item in minutes.items
+    ]  # fmt: skip
+    return sheet.render(head, rows)
+
+
+def tasks(minutes: Minutes) -> list[calendar.Task]:
+    """The action items as a calendar knows them."""
+    return [
+        calendar.Task(
+            uid=f"{minutes.meeting}-{item.id}@rapporteur",
+            what=_capital(item.what),
+            owner=minutes.said_by(item.owner),
+            due=date.fromisoformat(item.due.date) if item.due.date else None,
+            state="done" if item.status == DONE else "dropped" if item.status == DROPPED else "open",
+            details=f"{minutes.title}, {minutes.began[:10]}" + (f"; {item.due.phrase}" if item.due else ""),
+        )
+        for item in minutes.of_kind("action")
+    ]
+
+
+def _ics(minutes: Minutes) -> bytes:
+    try:
+        stamp = datetime.fromisoformat(minutes.began)
+    except ValueError:
+        stamp = datetime(1970, 1, 1, tzinfo=UTC)
+    return calendar.render(tasks(minutes), name=minutes.title or minutes.meeting, stamp=stamp.astimezone(UTC))
+
+
+def _word(minutes: Minutes, _: str) -> bytes:
+    from pipeline.export.document import word  # python-docx takes a second to load
+
+    return word.render(document(minutes))
+
+
+def _pdf(minutes: Minutes, _: str) -> bytes:
+    from pipeline.export.document import pdf
+
+    return pdf.render(document(minutes))
+
+
+def with_transcript(minutes: Minutes) -> Document:
+    """The minutes and under them every word, so that each link of a page leads to what was said."""
+    made = document(minutes)
+    names = {person.label: person.name for person in minutes.people}
+    lines = [
+        Paragraph(
+            (
+                *_link(minutes, u.id),
+                " ",
+                *((Strong(f"{names.get(u.speaker, u.speaker)}:"), " ") if u.speaker else ()),
+                u.text.strip(),
+            ),
+            u.id,
+            data=(("said", u.id),),
+        )
+        for u in minutes.utterances
+    ]
+    said: tuple[Block, ...] = (Heading("What was said"), *lines) if lines else ()
+    return Document(made.title, (*made.blocks[:-1], *said, made.blocks[-1]), made.facts, made.language, data=made.data)
+
+
+FORMATS: dict[str, Callable[[Minutes, str], bytes]] = {
+    "md": lambda minutes, _: markdown.render(document(minutes)).encode("utf-8"),
+    "html": lambda minutes, sound: html.render(with_transcript(minutes), sound=sound).encode("utf-8"),
+    "json": lambda minutes, _: to_json(minutes).encode("utf-8", "replace"),
+    "docx": _word,
+    "pdf": _pdf,
+    "csv": lambda minutes, _: _csv(minutes).encode("utf-8", "replace"),
+    "ics": lambda minutes, _: _ics(minutes),
+}
+
+
+def sound_for(minutes: Minutes, source: str, folder: Path) -> str:
+    """The URL by which a page in `folder` plays the recording; "" where it is gone or another one now."""
+    from pipeline.export.page import PageOptions, sound_of
+
+    return sound_of(Path(source), minutes.audio_sha256, minutes.duration_s, options=PageOptions(), folder=folder)

@@ -1,0 +1,36 @@
+"""What the arguments of a command name: recordings, folders of them, standard input."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from audio.checksum import sha256_of
+from audio.sources import expand
+from pipeline.events import PipelineError
+from pipeline.library import Library
+
+
+def recordings(named: Sequence[str], library: Library) -> list[Path]:
+    """The files that the arguments mean; standard input is kept in the library first, like all audio."""
+    files = expand([Path(name) for name in named if name != "-"]) if any(name != "-" for name in named) else []
+    return [*files, *([_received(library)] if "-" in named else [])]
+
+
+def _received(library: Library) -> Path:
+    """Standard input as a file named after its content."""
+    folder = library.home / "received"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
+            shutil.copyfileobj(sys.stdin.buffer, part)
+        path = folder / f"stdin-{sha256_of(Path(part.name))[:12]}"
+        Path(part.name).replace(path)
+    except OSError as error:
+        raise PipelineError(
+            f"standard input could not be kept in {folder} ({error.strerror}); make room there"
+        ) from error
+    return path

@@ -1,0 +1,262 @@
+"""Minutes while the meeting runs and after it: a stage that notes, and the minutes that a journal holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+
+from audio.speech import Utterance
+from memory.agenda import topics
+from memory.extract import LANGUAGES, Extractor
+from memory.marks import Marks
+from memory.minutes import Cited, Line, Minutes, people_of
+from memory.notes import ITEM_KINDS, OPEN, Change, Item, Owner, Passage, Topic, item_from, to_content, topic_from
+from memory.people import Addressed, People
+from memory.summary import salient
+from memory.wording import Sentence, content_of, sentences, tidy
+from pipeline.events import Concluded, Event, Learned, Named, Opened, Said, to_line
+from pipeline.transcript import Transcript
+
+NEARBY = 12  # utterances between a passage and a task that it may belong to: about a minute
+MOST_PASSAGES = 2  # of an item
+ADDRESSED = "address"  # who named a speaker: the others, by speaking to him
+
+
+class MinutesStage:
+    """Adds a Learned for every item as it becomes known or changes, and the topics and the summary before Concluded.
+
+    Its state is the extractor's, made again from the journal. `carried` is what the series' last meeting left open.
+    """
+
+    def __init__(self, carried: Iterable[Item] = ()) -> None:
+        self._carried = tuple(carried)
+
+    def __call__(self, past: Iterable[Event], events: Iterable[Event]) -> Iterator[Event]:
+        taker = _Taker(self._carried)
+        past = list(past)
+        known = {to_line(event) for event in past if isinstance(event, Learned | Named)}
+        noted = [note for event in past for note in taker.hear(event)]
+        yield from (note for note in noted if to_line(note) not in known)  # what a break, or the beginning, left out
+        for event in events:
+            if isinstance(event, Concluded):
+                yield from taker.finish()
+            yield event
+            yield from taker.hear(event)
+
+
+class _Taker:
+    """Takes the notes of one meeting, event by event."""
+
+    def __init__(self, carried: tuple[Item, ...]) -> None:
+        self._carried = carried
+        self._extractor: Extractor | None = None
+        self._addressed = Addressed()
+        self._names: dict[str, tuple[str, str]] = {}  # label -> name, by whom
+        self._said: dict[str, Utterance] = {}
+        self._marks: dict[str, Marks] = {}
+
+    def hear(self, event: Event) -> Iterator[Event]:
+        """What this event adds to the notes."""
+        match event:
+            case Opened():
+                self._extractor = Extractor(meeting_day(event.began), carried=self._carried)
+                yield from (_learned(item) for item in self._extractor.book.taken())
+            case Named():
+                self._names[event.speaker] = event.name, event.by
+                self._know()
+            case Learned(kind="marks"):
+                for told in event.content["marks"]:
+                    marks = Marks(**{**told, "read_ids": tuple(told["read_ids"])})
+                    self._marks[marks.utterance_id] = marks
+            case Said(utterance) if not utterance.suppressed and utterance.id not in self._said:
+                self._said[utterance.id] = utterance
+                yield from self._note(utterance)
+
+    def finish(self) -> Iterator[Event]:
+        """What only the end settles."""
+        if self._extractor is None:
+            return
+        yield from (_learned(item) for item in self._extractor.finish())
+        spoken = sorted(self._said.values(), key=lambda u: u.start_s)
+        found = topics(spoken, self._marks or None)
+        yield from (Learned("topic", to_content(topic), topic.title_ids) for topic in found)
+        items = [item for item in self._extractor.book.items.values() if item.id]
+        for sentence in salient(spoken, items, found, self._marks or None):
+            yield Learned("summary", {"text": _shown(sentence)}, (sentence.utterance_id,))
+
+    def _note(self, utterance: Utterance) -> Iterator[Event]:
+        if self._extractor is None:  # a journal without its head
+            self._extractor = Extractor(date.today(), carried=self._carried)
+        for sentence in sentences(utterance):
+            self._addressed.hear(sentence, self._extractor.people)
+        for label, (name, confidence) in self._addressed.names().items():
+            taken = {known for known, _ in self._names.values()}
+            if label not in self._names and name not in taken:
+                self._names[label] = name, ADDRESSED
+                self._know()
+                yield Named(label, name, ADDRESSED, confidence)
+        yield from (_learned(item) for item in self._extractor.hear(utterance, self._marks.get(utterance.id)))
+
+    def _know(self) -> None:
+        if self._extractor is not None:
+            self._extractor.people = People({label: name for label, (name, _) in self._names.items() if name})
+
+
+def _learned(item: Item) -> Learned:
+    return Learned(item.kind, to_content(item), item.evidence)
+
+
+def _shown(sentence: Sentence) -> str:
+    text = tidy(sentence.text)
+    return text[:1].upper() + text[1:] + "."
+
+
+def meeting_day(began: str) -> date:
+    """The day from which dates are counted; today where the journal does not say."""
+    try:
+        return datetime.fromisoformat(began).date()
+    except ValueError:
+        return date.today()
+
+
+def noted(events: Iterable[Event]) -> list[Event]:
+    """The events with notes that are made now: for meetings that were kept without any."""
+    known = [e for e in events if not (isinstance(e, Learned) and e.kind in (*ITEM_KINDS, "topic", "summary"))]
+    return list(MinutesStage()((), known))
+
+
+def minutes_of(events: Iterable[Event]) -> Minutes:
+    """The minutes that a journal holds, running or over; the last word on each item counts. Raises MindError."""
+    events = list(events)
+    transcript = Transcript.of(events)
+    names: dict[str, str] = {}
+    items: dict[str, Item] = {}
+    subjects: dict[str, Topic] = {}
+    summary: dict[str, Line] = {}
+    passages: list[Learned] = []
+    for event in events:
+        match event:
+            case Named():
+                names[event.speaker] = event.name or event.speaker
+            case Learned(kind="topic"):
+                subjects[str(event.content.get("id"))] = topic_from(event.content)
+            case Learned(kind="summary"):
+                text = str(event.content.get("text", ""))
+                summary[text] = Line(text, event.evidence, bool(event.content.get("rewritten")))
+            case Learned(kind="passage"):
+                passages.append(event)
+            case Learned() if event.kind in ITEM_KINDS:
+                items[str(event.content.get("id"))] = item_from(event.content)
+    if any(line.rewritten for line in summary.values()):
+        summary = {text: line for text, line in summary.items() if line.rewritten}
+    references = tuple(
+        Cited(passage_of(event.content), event.evidence)
+        for event in passages
+        if event.content.get("by") not in ("content", "item")
+    )
+    return Minutes(
+        meeting=transcript.meeting,
+        title=transcript.title,
+        began=transcript.began,
+        duration_s=transcript.duration_s,
+        language=transcript.language,
+        audio_sha256=transcript.audio_sha256,
+        people=people_of(transcript.utterances, names),
+        summary=tuple(summary.values()),
+        topics=tuple(subjects.values()),
+        items=tuple(with_passages(item, passages, transcript, subjects.values()) for item in items.values()),
+        references=references,
+        utterances=transcript.utterances,
+        notice=_notice(transcript),
+    )
+
+
+def _notice(transcript: Transcript) -> str:
+    if not transcript.utterances:
+        return "No words were found in this recording, so there is nothing to note."
+    if transcript.language.split("-")[0] not in LANGUAGES:
+        known = " and ".join(LANGUAGES)
+        return f'Decisions and tasks were not looked for: the rules know "{known}" and this meeting speaks "{transcript.language}". Every word is in the transcript.'
+    return ""
+
+
+def passage_of(content: dict[str, Any]) -> Passage:
+    """The passage of a Learned, as plain data."""
+    section = content.get("heading") or content.get("section") or ""
+    return Passage(
+        document=str(content.get("document", "")),
+        quote=str(content.get("quote", "")),
+        page=int(content.get("page") or 0),
+        section=str(section),
+        sha256=str(content.get("sha256", "")),
+    )
+
+
+def with_passages(item: Item, passages: Iterable[Learned], transcript: Transcript, subjects: Iterable[Topic]) -> Item:
+    """The item with the passages that were named with it, or just before and about the same thing.
+
+    About the same thing is a passage whose words or document's name the task names, or whose document bears the name
+    of the topic in which both came up.
+    """
+    places = {u.id: n for n, u in enumerate(transcript.utterances)}
+    here = [places[id] for id in item.evidence if id in places]
+    if not here:
+        return item
+    own = content_of(item.what)
+    about = _topic_words(here[0], subjects, places)
+    ranked: list[tuple[int, int, Passage]] = []
+    for event in passages:
+        passage, at = passage_of(event.content), [places[id] for id in event.evidence if id in places]
+        if event.content.get("by") == "item":
+            rank = 0 if event.content.get("item") == item.id else 9
+        else:
+            rank = _closeness(own, about, passage, here, at) if at and event.content.get("by") != "content" else 9
+        if rank < 9:
+            ranked.append((rank, -max(at, default=0), passage))
+    best = {(p.document, p.quote): p for _, _, p in sorted(ranked, key=lambda row: row[:2])}
+    return replace(item, passages=tuple(best.values())[:MOST_PASSAGES]) if best else item
+
+
+def _closeness(own: frozenset[str], about: frozenset[str], passage: Passage, here: list[int], at: list[int]) -> int:
+    """0 = named with the item, then by how loosely they belong together; 9 = they do not."""
+    name = content_of(re.sub(r"[-_.]", " ", passage.document.rpartition(".")[0]))
+    back = min((h - a for h in here for a in at if h >= a), default=NEARBY + 1)
+    if set(here) & set(at):
+        return 0
+    if back <= NEARBY and own & content_of(passage.quote):
+        return 1
+    if name and name <= own:
+        return 2
+    return 3 if back <= NEARBY and name & about else 9
+
+
+def _topic_words(place: int, subjects: Iterable[Topic], places: dict[str, int]) -> frozenset[str]:
+    for topic in subjects:
+        if any(places.get(first, 0) <= place <= places.get(last, -1) for first, last in topic.spans):
+            return content_of(topic.title)
+    return frozenset()
+
+
+def carried_over(minutes: Minutes, series: str, number: int) -> tuple[Item, ...]:
+    """What a meeting leaves open, for the next one of its series; `number` is the meeting's place in it, from 1.
+
+    A speaker's label means nothing in another meeting: an owner goes over by name, or by what he was called here.
+    """
+    left = []
+    for item in minutes.items:
+        if item.status != OPEN or item.kind == "decision":
+            continue
+        name = minutes.said_by(item.owner)
+        if item.owner.kind == "speaker" and name == item.owner.name:
+            name = f"{name} of {minutes.began[:10]}"
+        owner = Owner("person", name) if item.owner.kind == "speaker" else item.owner
+        past = tuple(replace(change, meeting=change.meeting or minutes.meeting) for change in item.history)
+        carried = Change("carried", (), meeting="", owner=owner)
+        id = item.id if re.match(r"m\d+\.", item.id) else f"m{number}.{item.id}"
+        left.append(
+            replace(item, id=id, owner=owner, evidence=(), quote_ids=(), history=(*past, carried), series=series)
+        )
+    return tuple(left)
