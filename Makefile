@@ -8,7 +8,10 @@ WORK ?= out/embedded
 
 .PHONY: demo setup system test lint unit slow sample train evaluate bench wheel clean
 
+# A library of its own, so that the demo's meeting and documents do not mix with yours.
+demo: export RAPPORTEUR_HOME := $(CURDIR)/out/demo/library
 demo: setup
+	$(BIN)/rapporteur shelve samples/docs
 	$(BIN)/rapporteur transcribe samples/meeting.flac --model embedded --began 2026-03-10T09:00+01:00 --output-dir out/demo --again
 
 setup: $(READY)

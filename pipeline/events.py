@@ -89,7 +89,7 @@ class Marked:
 class Learned:
     """Something that the memory noted, with the utterances that prove it."""
 
-    kind: str  # "topic", "decision", "action", "question", ...
+    kind: str  # "subject" while it runs, "topic" at the end, "decision", "action", "question", ...
     content: dict[str, Any]
     evidence: tuple[str, ...]
 

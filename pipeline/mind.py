@@ -42,7 +42,7 @@ class _Spoken:
             "start_s": self.starts[ids[0]],
             "utterances": len(ids),
         }
-        return Learned("topic", content, tuple(dict.fromkeys([ids[0], *proof])))
+        return Learned("subject", content, tuple(dict.fromkeys([ids[0], *proof])))
 
 
 def remember(load: Callable[[], Mind], folder: Path) -> Callable[[Iterable[Event], Iterable[Event]], Iterator[Event]]:

@@ -164,7 +164,7 @@ def minutes_of(events: Iterable[Event]) -> Minutes:
         duration_s=transcript.duration_s,
         language=transcript.language,
         audio_sha256=transcript.audio_sha256,
-        people=people_of(transcript.utterances, names),
+        people=people_of(transcript.utterances, {**transcript.speakers, **names}),
         summary=tuple(summary.values()),
         topics=tuple(subjects.values()),
         items=tuple(with_passages(item, passages, transcript, subjects.values()) for item in items.values()),

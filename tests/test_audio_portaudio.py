@@ -142,6 +142,7 @@ def test_two_sources_at_once_are_captured_whole_and_apart(
     far, far_sound = noise(tmp_path, 1)
     near, near_sound = noise(tmp_path, 2)
     listening = listen("far=meet.monitor", "near=mic.monitor")
+    before = len(listening.told)  # a busy machine may be late with the first block, and says so
     players = [server.play(far, "meet"), server.play(near, "mic")]
     assert [player.wait(PATIENCE_S) for player in players] == [0, 0]
     time.sleep(0.5)
@@ -155,7 +156,7 @@ def test_two_sources_at_once_are_captured_whole_and_apart(
             assert piece > 0.9
             assert abs(offset - 160) <= 80
         assert correlation(heard, other)[0] < 0.3
-    assert not listening.told
+    assert not listening.told[before:]
 
 
 def test_an_unplugged_device_is_told_within_two_seconds_and_recorded_again_at_its_new_rate(

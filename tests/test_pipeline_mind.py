@@ -52,7 +52,7 @@ def test_every_utterance_is_marked_and_all_that_came_goes_on(tmp_path: Path) -> 
 def test_topics_are_proved_and_titled_with_words_that_were_said(tmp_path: Path) -> None:
     events = list(remember(lambda: MIND, tmp_path)([], [*said(30), Concluded(90.0, 80.0)]))
     texts = {u.id: u.text.lower() for u in conversation(30)}
-    for topic in learned(events, "topic"):
+    for topic in learned(events, "subject"):
         assert topic.evidence
         assert set(topic.evidence) <= set(texts)
         assert all(word in " ".join(texts.values()) for word in topic.content["title"].lower().split())

@@ -42,7 +42,7 @@ def memory(meeting: str, config: Path | None, as_json: bool, plot: Path | None) 
     library = library_of(config)
     events = list(library.events(library.meeting(meeting)))
     moments = [e.content for e in events if isinstance(e, Learned) and e.kind == "memory"]
-    topics = [e.content for e in events if isinstance(e, Learned) and e.kind == "topic"]
+    topics = [e.content for e in events if isinstance(e, Learned) and e.kind == "subject"]
     if not moments:
         raise PipelineError("this meeting was held without a memory; set memory.enabled and transcribe it with --again")
     if as_json:
