@@ -11,8 +11,9 @@ WORK ?= out/embedded
 # A library of its own, so that the demo's meeting and documents do not mix with yours.
 demo: export RAPPORTEUR_HOME := $(CURDIR)/out/demo/library
 demo: setup
+	rm -rf out/demo
 	$(BIN)/rapporteur shelve samples/docs
-	$(BIN)/rapporteur transcribe samples/meeting.flac --model embedded --began 2026-03-10T09:00+01:00 --output-dir out/demo --again
+	$(BIN)/rapporteur transcribe samples/meeting.flac --model embedded --began 2026-03-10T09:00+01:00 --output-dir out/demo
 
 setup: $(READY)
 

@@ -212,7 +212,7 @@ def _notes(minutes: Minutes, item: Item) -> Line:
     """The item's history where it has one, and its passages, behind it in small."""
     steps = [_step(minutes, before, change) for before, change in zip(item.history, item.history[1:], strict=False)]
     said = [step for step in steps if step]
-    places = [f"see {_place(passage)}" for passage in item.passages]
+    places = list(dict.fromkeys(f"see {_place(passage)}" for passage in item.passages))
     return (Soft(f" ({'; '.join([*said, *places])})"),) if said or places else ()
 
 
