@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ALIKE = 0.84  # cosine from which a voice is taken for a known one; bench/README.md has the trade-off
+ALIKE = 0.84  # cosine from which a voice is taken for a known one; a first guess, not measured yet
 APART = 0.04  # by which the best known voice must be nearer than the second
 SLOPE = 40.0  # of the confidence over the cosine: 0.5 at ALIKE - APART, 0.83 at ALIKE
 
@@ -55,5 +55,5 @@ def identify(
 
 
 def confidence(cosine: float) -> float:
-    """0 to 1, a curve through the trade-off that was measured; not a probability."""
+    """0 to 1, grows with the cosine and is not calibrated: no probability."""
     return round(float(1 / (1 + np.exp(-SLOPE * (cosine - ALIKE + APART)))), 3)
