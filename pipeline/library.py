@@ -214,8 +214,8 @@ class Library:
     def _with_index(self, work: Callable[[sqlite3.Connection], Result], *, made_again: bool = False) -> Result:
         """`work` on an index that is up to date; one that is damaged or of a later version is made again, once."""
         try:
-            with closing(sqlite3.connect(self._index, timeout=30, isolation_level="IMMEDIATE")) as db, db:
-                _prepare(db)
+            with closing(sqlite3.connect(self._index, timeout=30)) as db, db:
+                _prepare(db)  # from here on we are alone, so that no stale journal is indexed after its deletion
                 self._refresh(db)
                 return work(db)
         except (sqlite3.Error, UnicodeDecodeError) as error:  # the second: a message that quotes damaged bytes
@@ -229,7 +229,7 @@ class Library:
 
     def _drop_index(self) -> None:
         try:
-            for suffix in ("", "-wal", "-shm"):
+            for suffix in ("", "-journal", "-wal", "-shm"):  # the last two of earlier versions
                 self._index.with_name(self._index.name + suffix).unlink(missing_ok=True)
         except OSError as error:
             raise PipelineError(f"the index {self._index} cannot be removed ({error.strerror}); remove it") from error
@@ -272,20 +272,20 @@ def _journals(folders: Path) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _prepare(db: sqlite3.Connection) -> None:
-    """Settings of the connection, and the tables where they are missing or older."""
+    """Settings of the connection, a transaction, and the tables where they are missing or older.
+
+    No write-ahead log: opening and leaving one locks the file in ways that SQLite does not wait for.
+    """
     db.row_factory = sqlite3.Row
-    for setting in ("journal_mode = wal", "synchronous = normal", "foreign_keys = on", "secure_delete = on"):
+    for setting in ("journal_mode = delete", "synchronous = normal", "foreign_keys = on", "secure_delete = on"):
         db.execute(f"pragma {setting}")
-    if _version(db) == len(_MIGRATIONS):
-        return
-    db.execute("begin immediate")  # another process may be doing the same
+    db.execute("begin immediate")
     if _version(db) > len(_MIGRATIONS):
         raise sqlite3.DatabaseError("it was made by a later version")
     for migration in _MIGRATIONS[_version(db) :]:
         for statement in migration:
             db.execute(statement)
     db.execute(f"pragma user_version = {len(_MIGRATIONS)}")
-    db.commit()
 
 
 def _version(db: sqlite3.Connection) -> int:
@@ -322,11 +322,10 @@ def _put(db: sqlite3.Connection, folder: Path, mark: tuple[int, int]) -> None:
 
 
 def _wipe(db: sqlite3.Connection) -> None:
-    """Overwrites what deleted rows leave behind in the files: search terms, free pages, the write-ahead log."""
+    """Overwrites what deleted rows leave behind in the file: search terms, free pages."""
     db.execute("insert into words (words) values ('optimize')")
     db.commit()
     db.execute("vacuum")
-    db.execute("pragma wal_checkpoint (truncate)")
 
 
 def _unix_s(began: str) -> float:

@@ -127,7 +127,6 @@ class Shelf:
             db.execute("update state set version = version + 1")
             db.commit()
             db.execute("vacuum")
-            db.execute("pragma wal_checkpoint (truncate)")
 
         self.with_db(work)
         self._index_file.unlink(missing_ok=True)
@@ -168,19 +167,19 @@ class Shelf:
     def with_db(self, work: Callable[[sqlite3.Connection], Result], *, again: bool = False) -> Result:
         """`work` on the database; one that is damaged, of another version or another model is made again, once."""
         try:
-            with closing(sqlite3.connect(self._file, timeout=30)) as db, db:
+            with closing(sqlite3.connect(self._file, timeout=30, isolation_level="IMMEDIATE")) as db, db:
                 self._prepare(db)
                 return work(db)
         except (sqlite3.Error, UnicodeDecodeError) as error:
             name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT") or "SQLITE_CORRUPT"
             if again or any(name.startswith(known) for known in _NOT_DAMAGE):
                 raise ShelfError(f"the shelf {self._file} cannot be used ({name}); check the disk") from error
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in ("", "-journal", "-wal", "-shm"):  # the last two are of earlier versions
             self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
         return self.with_db(work, again=True)
 
     def _prepare(self, db: sqlite3.Connection) -> None:
-        for setting in ("journal_mode = wal", "synchronous = normal", "foreign_keys = on", "secure_delete = on"):
+        for setting in ("journal_mode = delete", "synchronous = normal", "foreign_keys = on", "secure_delete = on"):
             db.execute(f"pragma {setting}")
         version = int(db.execute("pragma user_version").fetchone()[0])
         if version == _VERSION and db.execute("select model from state").fetchone()[0] == self.embedder.name:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import random
 import subprocess
 import sys
@@ -257,8 +256,8 @@ def test_a_disk_that_breaks_ends_the_recording(tmp_path: Path, monkeypatch: pyte
     assert told == ["the recording ends here: the disk refuses (Input/output error); all that was heard before is kept"]
 
 
-RECORDER = """
-import sys, time
+RECORDER = r"""
+import os, sys, time
 from pathlib import Path
 from audio.recording import RecordingOptions, record
 from audio.speech import AudioChunk, SAMPLE_RATE
@@ -270,7 +269,7 @@ def live():
         time.sleep(max(0.0, began + (start + length) / SAMPLE_RATE - time.monotonic()))
         for source in ("me", "far"):
             chunk = AudioChunk(sound(start, start + length, source), start, source)
-            print(source, chunk.stop, flush=True)  # captured from here on
+            os.write(1, f"{source} {chunk.stop}\n".encode())  # captured from here on; one write, so no half lines
             yield chunk
         start += length
 
@@ -281,22 +280,16 @@ for _ in record(live(), Path(sys.argv[1]), RecordingOptions(stop_free_bytes=0), 
 
 def kill_while_recording(folder: Path, after_s: float) -> None:
     """At most a second is lost, what is left is right to the bit, and finishing works."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", RECORDER, str(folder)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert process.stdout
-    first = process.stdout.readline()
-    time.sleep(after_s)
-    process.kill()
+    command = [sys.executable, "-c", RECORDER, str(folder)]
     captured: dict[str, int] = {}
-    for line in [first, *process.stdout]:
-        source, _, stop = line.decode().partition(" ")
-        captured[source] = int(stop)
-    process.stdout.close()
-    process.wait()
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        first = process.stdout.readline()
+        time.sleep(after_s)
+        process.kill()
+        for line in [first, *process.stdout]:
+            source, stop = line.split()
+            captured[source] = int(stop)
     finish(folder)
     back = tracks(recorded(folder))
     for source, stop in captured.items():
