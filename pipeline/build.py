@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -32,10 +33,7 @@ from audio.sources import file_source
 from audio.speech import SAMPLE_RATE, AudioChunk, AudioError, SpeechSegment
 from audio.stretches import recording
 from audio.vad import DETECTORS, Vad, WebrtcVad
-from memory.mind import Mind
-from memory.model import Switches
 from memory.notes import Item
-from memory.weights import SHIPPED
 from pipeline.config import settings_fingerprint
 from pipeline.events import Concluded, Event, Opened, PipelineError
 from pipeline.item_passages import ItemPassages
@@ -52,6 +50,9 @@ from pipeline.transcript import said_before
 from pipeline.voiceprints import Voiceprints
 from retrieval.passage import ShelfError
 from retrieval.shelf import Shelf
+
+if TYPE_CHECKING:
+    from memory.mind import Mind
 
 VERSION = metadata.version("rapporteur")
 Say = Callable[[str], None]
@@ -370,6 +371,10 @@ def load_engine(chosen: Chosen, threads: int) -> LiveTranscriber:
 
 def load_mind(settings: Settings) -> Mind:
     """The memory with the banks that the settings name. Raises MindError where its weights cannot be read."""
+    from memory.mind import Mind  # these import torch
+    from memory.model import Switches
+    from memory.weights import SHIPPED
+
     wanted = settings.memory
     switches = Switches(**{bank: bank in wanted.banks for bank in ("cache", "tokens", "slots", "archive")})
     path = Path(wanted.weights).expanduser() if wanted.weights else SHIPPED
