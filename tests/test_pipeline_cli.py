@@ -1,4 +1,4 @@
-"""The command as a user types it, on a fake engine; the real one is heard in test_demo.py."""
+"""The command as a user types it, on a fake engine; the real ones have tests of their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 
 ROOT = Path(__file__).parents[1]
 
