@@ -21,7 +21,7 @@ from audio.checksum import sha256_of
 from audio.decode import duration_s
 from audio.diarize.attribution import Diarizer, attribute
 from audio.diarize.diarizer import DiarizeOptions
-from audio.diarize.encoder import Ge2eEncoder, weights
+from audio.diarize.encoder import ENCODER_ADVICE, Ge2eEncoder, weights
 from audio.diarize.turns import Turn
 from audio.engines import LiveTranscriber, RecognitionOptions, models
 from audio.leaks import Leaks
@@ -143,7 +143,7 @@ class Run:
         if wanted.engine == "off":
             return None
         if wanted.engine == "auto" and not weights().is_file():
-            self._warn("speakers are not told apart, for the voice encoder is missing: install resemblyzer 0.1.4")
+            self._warn(f"speakers are not told apart, for the voice encoder is missing; {ENCODER_ADVICE}")
             return None
         prints = Voiceprints(self._library.home)
         known = prints.all(warn=self._warn) if wanted.recognise else []

@@ -28,6 +28,7 @@ HOP = 160  # samples, 10 ms, between frames
 CHANNELS = 40
 LEVEL_DB = -30.0  # dBFS that every stretch is brought to: the network sees power, not its logarithm
 SHORTEST = 20  # frames; less holds no vowel
+ENCODER_ADVICE = "install it with `pip install --no-deps resemblyzer==0.1.4`"  # what it asks for breaks other packages
 BATCH = 128  # stretches in one run of the network
 
 
@@ -69,10 +70,7 @@ def weights() -> Path:
 @cache
 def _network() -> Callable[[Mel], Embeddings]:
     if not weights().is_file():
-        raise AudioError(
-            "the voice encoder is missing; install it with `pip install --no-deps resemblyzer==0.1.4`, "
-            "or set speakers.engine to off"
-        )
+        raise AudioError(f"the voice encoder is missing; {ENCODER_ADVICE}, or set speakers.engine to off")
     from audio.diarize.network import load  # torch takes a second to import: only who hears voices waits for it
 
     return load(weights())

@@ -255,7 +255,8 @@ def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> NDArr
     spectrum *= np.maximum(hertz, 30) ** (-slope / 2)
     spectrum[0] = 0
     noise = np.fft.irfft(spectrum, length)
-    return (noise / noise.std()).astype(np.float32)
+    scaled: NDArray[np.float32] = (noise / noise.std()).astype(np.float32)
+    return scaled
 
 
 def frame_of(sample: int) -> int:
