@@ -124,7 +124,7 @@ def rewrite(folder: Path, change: Callable[[Event], Event | None]) -> int:
     with lock(folder):
         try:
             before = path.read_bytes()
-            events = [event for line, event in _lines(path) if to_line(event).encode() + b"\n" == line]
+            events = [event for line, event in _lines(path) if _undamaged(line, event)]
             changed = [change(event) for event in events]
             lines = "".join(f"{to_line(event)}\n" for event in changed if event).encode()
             if lines == before:
@@ -141,6 +141,11 @@ def rewrite(folder: Path, change: Callable[[Event], Event | None]) -> int:
         except OSError as error:
             raise _unwritable(path, error) from error
     return sum(old != new for old, new in zip(events, changed, strict=True)) or 1
+
+
+def _undamaged(line: bytes, event: Event) -> bool:
+    """A damaged line is given as a Trouble that the journal does not hold."""
+    return not isinstance(event, Trouble) or to_line(event).encode() + b"\n" == line
 
 
 def _lines(path: Path) -> Iterator[tuple[bytes, Event]]:
