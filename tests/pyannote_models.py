@@ -45,9 +45,9 @@ class TinyEmbedding(Model):  # type: ignore[misc]
         frames = waveforms[:, 0].unfold(1, FRAME, HOP)  # (b, f, 400)
         spectra = torch.log(torch.fft.rfft(frames).abs() + 1e-3)  # (b, f, 201)
         if weights is None:
-            return self.linear(spectra.mean(dim=1))
+            return torch.as_tensor(self.linear(spectra.mean(dim=1)))
         resized = torch.nn.functional.interpolate(weights[:, None], spectra.shape[1])[:, 0, :, None]
-        return self.linear((spectra * resized).sum(dim=1) / (resized.sum(dim=1) + 1e-6))
+        return torch.as_tensor(self.linear((spectra * resized).sum(dim=1) / (resized.sum(dim=1) + 1e-6)))
 
 
 def write_pipeline(folder: Path, seed: int = 0) -> Path:
