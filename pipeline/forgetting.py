@@ -90,7 +90,8 @@ def forget_person(
 
 def mentions(name: str) -> re.Pattern[str]:
     """Finds a name in any case, over line breaks, and as JSON and HTML spell it."""
-    forms = dict.fromkeys((name, html.escape(name), json.dumps(name)[1:-1]))
+    cases = (name, name.lower(), name.upper(), name.title())  # an escape has its own for each
+    forms = dict.fromkeys((name, html.escape(name), *(json.dumps(form)[1:-1] for form in cases)))
     found = "|".join(r"\s+".join(map(re.escape, form.split())) for form in forms)
     return re.compile(rf"(?<!\w)(?:{found})(?!\w)", re.IGNORECASE)
 
@@ -175,22 +176,39 @@ def _rewritten(path: Path, mention: re.Pattern[str]) -> bool:
         whole = re.sub(r"\r?\n[ \t]", "", text) if path.suffix == ".ics" else text  # RFC 5545, 3.1: folded lines
         if not mention.search(whole):
             return False
-        path.write_bytes(mention.sub(SOMEBODY, whole).encode())
-    except (OSError, UnicodeDecodeError) as error:
+        scrubbed = _json(whole, mention) if path.suffix == ".json" else mention.sub(SOMEBODY, whole)
+        path.write_bytes(scrubbed.encode())
+    except (OSError, ValueError) as error:
         raise PipelineError(f"{path} could not be rewritten ({error}); remove the name by hand") from error
     return True
 
 
+def _json(text: str, mention: re.Pattern[str]) -> str:
+    """A file of ours; where a text loses the name its words go, of which the name may be several."""
+
+    def scrub(value: Any) -> Any:
+        if isinstance(value, dict):
+            named = isinstance(value.get("text"), str) and mention.search(value["text"])
+            return {k: [] if named and k == "words" else scrub(v) for k, v in value.items()}
+        return [scrub(item) for item in value] if isinstance(value, list) else _scrubbed(value, mention)
+
+    whole = json.dumps(scrub(json.loads(text)), ensure_ascii=text.isascii())
+    return mention.sub(SOMEBODY, whole)  # in keys
+
+
 def _holding(folder: Path, name: str, mention: re.Pattern[str]) -> Iterator[Path]:
-    """Files whose content or name holds the name, in any case of its letters, also inside docx and pdf."""
-    spelled = {form.casefold() for form in (name, name.replace(" ", "-"), json.dumps(name)[1:-1])}
+    """Files whose content or name holds the name, in any case of its letters, whole or in parts, also in docx and pdf."""
+    cases = (name, name.lower(), name.upper(), name.title())
+    spelled = {f.casefold() for f in (name, name.replace(" ", "-"), *(json.dumps(form)[1:-1] for form in cases))}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         try:
             content = path.read_bytes().decode("utf-8", "ignore").casefold()
         except OSError as error:
             raise PipelineError(f"{path} cannot be read ({error.strerror}); it may still hold the name") from error
         called = str(path.relative_to(folder)).casefold()
-        if any(form in content or form in called for form in spelled) or _packed(path, mention):
+        parts = [rf"\b{re.escape(part)}\b" for part in name.casefold().split()]
+        whole = any(form in content or form in called for form in spelled)
+        if whole or all(re.search(part, content) for part in parts) or _packed(path, mention):
             yield path
 
 
