@@ -39,7 +39,7 @@ from pipeline.events import Concluded, Event, Opened, PipelineError
 from pipeline.item_passages import ItemPassages
 from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
-from pipeline.live import Session
+from pipeline.live import Session, Wanted
 from pipeline.meeting import Attribute, Heard, Parts, Recognized, Stage, hear, keep, meet, staged
 from pipeline.mind import remember
 from pipeline.minutes import MinutesStage
@@ -241,20 +241,22 @@ class Run:
         return Chosen(engine, choice.model, device, compute_type)
 
     def listen(
-        self, source: LiveInput, tape: Callable[[Path], Iterable[AudioChunk]], *, title: str, named: str, room: int
+        self, source: LiveInput, tape: Callable[[Path], Iterable[AudioChunk]], wanted: Wanted, *, room: int
     ) -> LiveJob:
         """Start the meeting that this source hears. `tape` records it in the meeting's folder before anyone hears it.
 
-        `named` is what the user called the source; `room` chunks may wait to be heard before the tape has to wait.
+        `room` chunks may wait to be heard before the tape has to wait. Raises AudioError, PipelineError or MindError.
         """
         transcriber = self._transcriber
         _warm_up(transcriber)
-        opened = replace(self._opened_now(title), source=named)
+        opened = replace(self._opened_now(wanted.title), source=wanted.source)
+        if wanted.began:
+            opened = replace(opened, began=wanted.began.isoformat(timespec="seconds"))
         journal = self._library.create(opened)
         folder = journal.path.parent
         session = Session(source, tape(folder), room=room)
-        parts = replace(self._live_parts(session, transcriber), stages=self._stages(folder))
-        return LiveJob(title, self._live_events(session, parts, journal), session, folder)
+        parts = replace(self._live_parts(session, transcriber), stages=self._stages(folder, wanted.series))
+        return LiveJob(wanted.title, self._live_events(session, parts, journal), session, folder)
 
     def complete(self, folder: Path, chunks: Iterable[AudioChunk]) -> Iterator[Event]:
         """Finish a live meeting that was cut off, from its recording: as it would have been, without hypotheses."""
