@@ -9,6 +9,7 @@ from memory.corpora import MindError
 
 ITEM_KINDS = ("action", "decision", "question", "risk")
 OPEN, DONE, DROPPED = "open", "done", "dropped"  # of actions, questions ("done" = answered) and risks
+WITHDRAWN = "withdrawn"  # it was noted while the meeting ran, and does not hold after its end
 DECIDED, REVERSED, REPLACED = "decided", "reversed", "changed"  # of decisions; the text is what holds in the end
 
 

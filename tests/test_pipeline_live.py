@@ -181,7 +181,7 @@ def test_the_command_streams_keeps_and_writes_a_meeting(run: Typed, recording: P
     assert not [e for e in kept if isinstance(e, Hearing)]
     assert isinstance(kept[0], Opened)
     assert kept[0].audio_sha256 == ""
-    assert len(list((tmp_path / "out").iterdir())) == 1
+    assert len(list((tmp_path / "out").iterdir())) == 3  # the words and the minutes as page and text
     code, out, err = run("replay", "--pace", 0, "--json")
     assert code == 0, err
     assert [json.loads(line)["event"] for line in out.splitlines()] == [k for k in kinds if k != "hearing"]
