@@ -53,7 +53,7 @@ class Passage:
 class Change:
     """One step of an item's life."""
 
-    change: str  # raised assigned reassigned due decided reversed changed done dropped answered carried edited
+    change: str  # raised assigned reassigned due decided reversed changed done dropped reopened answered carried edited
     evidence: tuple[str, ...]  # utterance ids, of `meeting` where it names one
     what: str = ""  # "" = as before
     owner: Owner | None = None

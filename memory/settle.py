@@ -37,9 +37,10 @@ def settled(told: Iterable[Item], final: Iterable[Item]) -> list[Item]:
 def _same(item: Item, told: dict[str, Item]) -> Item | None:
     if item.series:
         return told.get(item.id)
-    shared = lambda other: len(set(item.evidence) & set(other.evidence))
-    fitting = [other for other in told.values() if other.kind == item.kind and not other.series and shared(other)]
-    return max(fitting, key=shared, default=None)
+    own = set(item.evidence)
+    alike = [other for other in told.values() if other.kind == item.kind and not other.series]
+    best = max(alike, key=lambda other: len(own & set(other.evidence)), default=None)
+    return best if best and own & set(best.evidence) else None
 
 
 def _highest(items: Iterable[str], letter: str) -> int:

@@ -26,7 +26,12 @@ class ItemPassages:
         noted.update((e.content.get("id"), e) for e in known)
         for event in events:
             if isinstance(event, Concluded):
-                yield from (found for item in noted.values() if item.content.get("status") != WITHDRAWN for found in self._look_up(item))
+                yield from (
+                    found
+                    for item in noted.values()
+                    if item.content.get("status") != WITHDRAWN
+                    for found in self._look_up(item)
+                )
             if isinstance(event, Learned) and event.kind in LOOKED_UP:
                 noted[event.content.get("id")] = event
             yield event

@@ -215,7 +215,9 @@ def minutes_of(events: Iterable[Event]) -> Minutes:
         people=people_of(transcript.utterances, {**transcript.speakers, **names}),
         summary=tuple(summary.values()),
         topics=tuple(subjects.values()),
-        items=tuple(with_passages(item, passages, transcript, subjects.values()) for item in _standing(items, transcript)),
+        items=tuple(
+            with_passages(item, passages, transcript, subjects.values()) for item in _standing(items, transcript)
+        ),
         references=references,
         utterances=transcript.utterances,
         notice=_notice(transcript),

@@ -154,7 +154,13 @@ def unsupported(item: Item, minutes: Minutes) -> list[Finding]:
     if item.series and not any(change.what for change in steps):
         return []  # the words are of an earlier meeting; its own minutes prove them
     found = _unsaid(item.what, item.evidence, minutes)
-    if item.due.phrase and not item.series and not set(read(item.due.phrase).words) <= _said(item.evidence, minutes):
+    dated = any(change.by == "user" and change.due is not None for change in item.history)
+    if (
+        item.due.phrase
+        and not dated
+        and not item.series
+        and not set(read(item.due.phrase).words) <= _said(item.evidence, minutes)
+    ):
         found.append(Finding(item.what, f'nobody says "{item.due.phrase}" in its evidence'))
     return found
 

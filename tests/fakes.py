@@ -99,9 +99,7 @@ class KnownVoices:
     speakers: Mapping[str, str]  # line -> label
     people: Mapping[str, str]  # label -> name
 
-    def __call__(
-        self, found: Iterable[Recognized], resume: ResumePoint, past: Iterable[Event]
-    ) -> Iterator[Recognized]:
+    def __call__(self, found: Iterable[Recognized], resume: ResumePoint, past: Iterable[Event]) -> Iterator[Recognized]:
         for one in found:
             if not isinstance(one, Batch):
                 yield one
