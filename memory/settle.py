@@ -1,4 +1,4 @@
-"""What is noted while a meeting runs, and what a second hearing of the whole makes of it, joined under one name each."""
+"""What is noted while a meeting runs and what a second hearing of the whole makes of it, each under one name."""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ from audio.speech import SAMPLE_RATE, AudioChunk, AudioError, SpeechSegment
 from audio.stretches import recording
 from audio.vad import DETECTORS, Vad, WebrtcVad
 from memory.notes import Item
+from pipeline.abstraction import abstraction
 from pipeline.config import settings_fingerprint
 from pipeline.events import Concluded, Event, Opened, PipelineError
 from pipeline.item_passages import ItemPassages
@@ -108,10 +109,7 @@ class Run:
             models.go_offline()
 
     def open(self, recording: Path, *, again: bool, began: datetime | None, series: str = "") -> Job:
-        """Find, resume or start the meeting of this recording, in a series where one is named.
-
-        Raises AudioError, PipelineError or MindError.
-        """
+        """Find, resume or start the meeting of a recording. Raises AudioError, PipelineError or MindError."""
         self._listen_in(recording)
         opened = self._opened(recording, began)
         if not again and (found := self._library.find(opened.audio_sha256, opened.settings_sha256)) and found.finished:
@@ -171,14 +169,20 @@ class Run:
             carried = belongs.carried(before=folder.name)
             belongs.join(folder.name)
         memory = (remember(lambda: self._mind, folder),) if self._settings.memory.enabled else ()
-        notes, shelf = MinutesStage(carried), self._shelf()
-        return (*memory, PassageStage(shelf), notes, ItemPassages(shelf)) if shelf else (*memory, notes)
+        passages = (PassageStage(self._shelf),) if self._shelf is not None else ()
+        return (*memory, *passages, MinutesStage(carried), *self.after_notes())
+
+    def after_notes(self) -> tuple[Stage, ...]:
+        """What works on notes that were taken."""
+        passages = (ItemPassages(self._shelf),) if self._shelf is not None else ()
+        return (*abstraction(self._settings.abstraction), *passages)
 
     @cached_property
     def _mind(self) -> Mind:
         """The memory's model, shared by all meetings of this run."""
         return load_mind(self._settings)
 
+    @cached_property
     def _shelf(self) -> Shelf | None:
         wanted = self._settings.retrieval
         if not wanted.passages or not (wanted.folders or (self._library.home / "shelf").exists()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -35,6 +35,7 @@ from pipeline.transcript import Transcript, display_name
 
 NEARBY = 12  # utterances between a passage and a task that it may belong to: about a minute
 MOST_PASSAGES = 2  # of an item
+RENEWED = ("topic", "summary", "renewed")  # beside the items: what is made anew with `minutes --again`
 ADDRESSED = "address"  # who named a speaker: the others, by speaking to him
 
 
@@ -158,11 +159,16 @@ def meeting_day(began: str) -> date:
         return date.today()
 
 
-def noted(events: Iterable[Event]) -> list[Event]:
-    """The events with notes that are made now: for meetings that were kept without any."""
+def noted(
+    events: Iterable[Event], after: Iterable[Callable[[Iterable[Event], Iterable[Event]], Iterator[Event]]] = ()
+) -> list[Event]:
+    """The events with notes that are made now, and what the stages `after` add: for meetings that were kept without."""
     events = list(events)
-    known = [e for e in events if not (isinstance(e, Learned) and e.kind in (*ITEM_KINDS, "topic", "summary"))]
-    return list(MinutesStage(carried_here(events))((), known))
+    known = [e for e in events if not (isinstance(e, Learned) and e.kind in (*ITEM_KINDS, *RENEWED))]
+    told: Iterable[Event] = MinutesStage(carried_here(events))((), [Learned("renewed", {}, ()), *known])
+    for stage in after:
+        told = stage((), told)
+    return list(told)
 
 
 def carried_here(events: Iterable[Event]) -> tuple[Item, ...]:
@@ -184,6 +190,7 @@ def minutes_of(events: Iterable[Event]) -> Minutes:
     items: dict[str, Item] = {}
     subjects: dict[str, Topic] = {}
     summary: dict[str, Line] = {}
+    kept: set[str] = set()  # sentences that stay beside rewritten ones
     passages: list[Learned] = []
     for event in events:
         match event:
@@ -193,13 +200,17 @@ def minutes_of(events: Iterable[Event]) -> Minutes:
                 subjects[str(event.content.get("id"))] = topic_from(event.content)
             case Learned(kind="summary"):
                 text = str(event.content.get("text", ""))
-                summary[text] = Line(text, event.evidence, bool(event.content.get("rewritten")))
+                summary[text] = Line(text, event.evidence, bool(event.content.get("rewritten")), _quotes(event))
+                kept |= {text} if event.content.get("kept") else set()
+            case Learned(kind="renewed"):
+                items, subjects, summary, kept = {}, {}, {}, set()
+                passages = [event for event in passages if event.content.get("by") != "item"]
             case Learned(kind="passage"):
                 passages.append(event)
             case Learned() if event.kind in ITEM_KINDS:
                 items[str(event.content.get("id"))] = item_from(event.content)
     if any(line.rewritten for line in summary.values()):
-        summary = {text: line for text, line in summary.items() if line.rewritten}
+        summary = {text: line for text, line in summary.items() if line.rewritten or text in kept}
     references = tuple(
         Cited(passage_of(event.content), event.evidence)
         for event in passages
@@ -222,6 +233,10 @@ def minutes_of(events: Iterable[Event]) -> Minutes:
         utterances=transcript.utterances,
         notice=_notice(transcript),
     )
+
+
+def _quotes(event: Learned) -> tuple[tuple[str, str], ...]:
+    return tuple((str(id), str(words)) for id, words in event.content.get("quotes", ()))
 
 
 def _standing(items: dict[str, Item], transcript: Transcript) -> list[Item]:

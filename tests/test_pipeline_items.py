@@ -127,7 +127,7 @@ def test_what_the_user_says_of_a_task_is_an_event_and_stands_in_later_exports(se
         ("done", "latest", listed(run)["call the supplier"]["id"]),
         ("reword", "latest", listed(run)["order thirty rubber cases"]["id"], "=order forty cases"),
     ):
-        code, out, err = run("items", *command)
+        code, _, err = run("items", *command)
         assert code == 0, err
     assert run("items", "assign", "latest", "a99", "Ben")[0] != 0
     hall = listed(run)["book the hall"]

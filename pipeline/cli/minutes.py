@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-from memory.notes import ITEM_KINDS, to_content
+from memory.notes import ITEM_KINDS
+from pipeline import build
 from pipeline import verify as checks
 from pipeline.cli.options import config_option, json_option, library_of, settings_of, write_minutes
 from pipeline.config import library_home
-from pipeline.events import Learned
+from pipeline.events import Event, Learned
 from pipeline.export import OutputFolder
 from pipeline.export.minutes import FORMATS, SCHEMA_FILE, to_json
 from pipeline.journal import Journal
@@ -50,7 +50,7 @@ def minutes(
     found = library.meeting(meeting)
     events = list(library.events(found))
     if again or not any(isinstance(event, Learned) and event.kind in (*ITEM_KINDS, "summary") for event in events):
-        events = _renewed(library, found, events)
+        events = _renewed(build.Run(settings, library, warn=Screen().warn), library, found, events)
     made = minutes_of(events)
     screen = Screen()
     if as_json:
@@ -63,9 +63,9 @@ def minutes(
         write_minutes(made, events, output, settings, screen)
 
 
-def _renewed(library: Library, meeting: Meeting, events: list[Any]) -> list[Any]:
+def _renewed(run: build.Run, library: Library, meeting: Meeting, events: list[Event]) -> list[Event]:
     """The events with notes that are taken now; those that are new are kept in the journal."""
-    fresh = noted(events)
+    fresh = noted(events, run.after_notes())
     known = {id(event) for event in events}
     with Journal(library.folder(meeting)) as journal:
         journal.append(*(event for event in fresh if id(event) not in known))
