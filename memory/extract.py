@@ -137,7 +137,8 @@ class Extractor:
         book, item = self.book, self.book.items[number]
         due = merged_due(item, due)
         let_go = book.released.pop(number, ())
-        if not owner or owner == item.owner or self._vaguer(owner, item.owner):
+        same = self.people.known(owner) == self.people.known(item.owner)
+        if not owner or same or self._vaguer(owner, item.owner):
             changes = {"due": due} if due != item.due else {}
             if changes:
                 book.change(number, Change("due", evidence, due=due), **changes)

@@ -182,6 +182,17 @@ class ExportSettings:
 
 
 @dataclass(frozen=True)
+class AbstractionSettings:
+    """Which language model, if any, may put the summary into other words."""
+
+    url: str
+    model: str
+    key_variable: str
+    context_tokens: Annotated[int, Range(2048, 10_000_000)]
+    timeout_s: Annotated[float, Range(1, 3600)]
+
+
+@dataclass(frozen=True)
 class RetrievalSettings:
     """What documents are kept at hand, and how they are searched."""
 
@@ -205,4 +216,5 @@ class Settings:
     capture: CaptureSettings
     library: LibrarySettings
     export: ExportSettings
+    abstraction: AbstractionSettings
     retrieval: RetrievalSettings

@@ -10,7 +10,7 @@ from contextlib import suppress
 import click
 
 from pipeline import build
-from pipeline.cli import devices, listen, machine, meetings, memory, minutes, shelf, speakers, transcribe
+from pipeline.cli import devices, items, listen, machine, meetings, memory, minutes, shelf, speakers, transcribe
 from pipeline.cli.errors import EXIT_CODES
 from pipeline.config import DEFAULTS, effective
 
@@ -36,7 +36,7 @@ COMMANDS: tuple[click.Command, ...] = (
     speakers.forget,
     memory.memory,
     minutes.minutes,
-    minutes.items,
+    items.items,
     minutes.verify,
     shelf.shelve,
     shelf.shelf_group,
