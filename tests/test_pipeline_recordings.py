@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 from audio.checksum import sha256_of
 from audio.diarize.encoder import Ge2eEncoder, weights
@@ -25,15 +23,6 @@ from tests.fakes import SURE
 SAMPLES = Path(__file__).parents[1] / "samples"
 needs_weights = pytest.mark.skipif(not weights().is_file(), reason="resemblyzer 0.1.4 is not installed")
 LINES = json.loads((SAMPLES / "meeting.json").read_text("utf-8"))["utterances"]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other on a busy machine make short work long."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def only(*people: str, seconds: float = 24.0, skip: int = 0) -> tuple[Samples, list[Utterance]]:

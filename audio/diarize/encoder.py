@@ -9,6 +9,8 @@ Letters: n stretches, f frames of 10 ms, m mel channels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,13 +54,24 @@ class Ge2eEncoder:
         found = np.zeros((len(stretches), 256), np.float32)
         lengths = np.array([len(stretch) for stretch in stretches], int)
         network = _network()
-        for length in np.unique(lengths):
-            same = np.flatnonzero(lengths == length)
-            for start in range(0, len(same), BATCH):
-                part = same[start : start + BATCH]
-                with torch.inference_mode():
+        with _one_thread(), torch.inference_mode():
+            for length in np.unique(lengths):
+                same = np.flatnonzero(lengths == length)
+                for start in range(0, len(same), BATCH):
+                    part = same[start : start + BATCH]
                     found[part] = network(torch.from_numpy(np.stack([stretches[i] for i in part]))).numpy()
         return found
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The steps of an LSTM are too short to be shared: on a busy machine two threads took ten times the work of one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class _Network(torch.nn.Module):
