@@ -23,7 +23,7 @@ class Weight:
 
 WEIGHTS = {
     "action": Weight(item=0.2, lifts=0.3, doubts=0.03, sinks=0.2),
-    "decision": Weight(item=0.2, lifts=0.1, doubts=0.02, sinks=0.08),
+    "decision": Weight(item=0.2, lifts=0.1, doubts=0.0, sinks=0.0),
     "question": Weight(item=1.1, lifts=0.3, doubts=0.01, sinks=0.08),
 }
 LIFT = 0.12
