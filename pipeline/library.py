@@ -19,6 +19,7 @@ from pipeline.events import Concluded, Event, Opened, PipelineError
 from pipeline.journal import JOURNAL, Journal, lock, read
 from pipeline.transcript import Transcript
 
+MEETINGS = "meetings"  # in the library's home, a folder each
 MATCH_START, MATCH_END = "\x02", "\x03"  # around each match in a Mention's snippet
 Result = TypeVar("Result")
 
@@ -92,7 +93,7 @@ class Library:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self._folders = home / "meetings"
+        self._folders = home / MEETINGS
         self._index = home / "index.sqlite"
         try:
             self._folders.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -118,6 +118,7 @@ class ListenSettings:
     share: Annotated[float, Range(0.05, 1)]
     window: Literal["audio", "full"]
     context_words: Annotated[int, Range(0, 100)]
+    hold_back: Annotated[int, Range(0, 100)]
     defer_after_s: Count
     stop_after_silence_min: Count
 
@@ -131,6 +132,7 @@ class ListenSettings:
             interval_s=self.interval_ms / 1000,
             share=self.share,
             context_words=self.context_words,
+            hold_back=self.hold_back,
             defer_after_s=self.defer_after_s,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.fakes import FakeTranscriber
 
 Typed = Callable[..., tuple[int, str, str]]
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command does, before torch is imported
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
 
