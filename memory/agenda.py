@@ -51,8 +51,8 @@ def topics(utterances: Sequence[Utterance], marks: Mapping[str, Marks] | None = 
     announced = _announced(utterances)
     if not marks:
         return announced
-    marked = _marked(utterances, marks)
-    return announced if _stretches(announced) >= _stretches(marked) else marked
+    remembered = marked(utterances, marks)
+    return announced if _stretches(announced) >= _stretches(remembered) else remembered
 
 
 def _stretches(found: Iterable[Topic]) -> int:
@@ -105,8 +105,8 @@ def _turn(sentence: Sentence) -> _Turn | None:
     return None
 
 
-def _marked(utterances: Sequence[Utterance], marks: Mapping[str, Marks]) -> tuple[Topic, ...]:
-    """By the numbers that the memory gives; the title is the words that set a topic apart."""
+def marked(utterances: Sequence[Utterance], marks: Mapping[str, Marks]) -> tuple[Topic, ...]:
+    """Topics by the numbers that the memory gives; the title is the words that set a topic apart."""
     spans: dict[int, list[tuple[str, str]]] = {}
     texts: dict[int, list[Utterance]] = {}
     before = -1

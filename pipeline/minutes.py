@@ -114,7 +114,7 @@ class _Taker:
         """The items of the whole meeting, now that every text, speaker and name is settled."""
         again = Extractor(self._day, people=self._people(), carried=self._carried)
         for utterance in spoken:
-            again.hear(utterance)
+            again.hear(utterance, self._marks.get(utterance.id))
         again.finish()
         return [item for item in again.book.items.values() if item.id]
 

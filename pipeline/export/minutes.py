@@ -156,7 +156,7 @@ def _actions(minutes: Minutes) -> Iterator[Block]:
             _heard(minutes, item.evidence),
         )
         rows.append(Row(cells, item.id, _item_facts(minutes, item)))
-    yield Table(("What", "Who", "By when", "State", "Heard"), tuple(rows), (5, 2, 2.5, 1.2, 1.5))
+    yield Table(("What", "Who", "By when", "State", "Heard"), tuple(rows), (5, 2, 2.5, 1.2, 1.9))
 
 
 def _open_points(minutes: Minutes) -> Iterator[Block]:
