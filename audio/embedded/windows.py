@@ -28,8 +28,9 @@ FIRST_TIMESTAMP_LIMIT = 50  # Whisper's decoder allows at most 1.00 s (50 x 20 m
 IGNORED = -100
 SLOPES = (0.0, 0.5, 1.0, 1.5, 2.0)  # of a noise's power over frequency, 1 / f ** slope: white, pink, brown and between
 NOISE_S = 64  # of each
-PROMPTED, STAMPED = 0.5, 0.7  # windows with a prompt; prompts with timestamps
+PROMPTED, STAMPED = 0.6, 0.7  # windows with a prompt; prompts with timestamps
 PROMPT_TOKENS = 223  # Whisper keeps so many
+PROMPT_LINES = 26  # at most; after a minute of a meeting every prompt is of full length
 STAMPS = 1501  # timestamp tokens: 0.00 to 30.00 s
 
 
@@ -242,12 +243,12 @@ class Windows:
         return [*self._prompt(), tokenizer.sot, *body, tokenizer.eot], frames
 
     def _prompt(self) -> list[int]:
-        """The text before, which half of the windows have: `transcribe` gives it with its timestamps, users without."""
+        """The text before, which many windows have: `transcribe` gives it with its timestamps, users without."""
         if self.rng.random() >= PROMPTED:
             return []
         tokenizer, begin = self.tokenizer, self.tokenizer.timestamp_begin
         stamped, before, at = self.rng.random() < STAMPED, list[int](), 0
-        for index in self.rng.integers(len(self.speech.lines), size=int(self.rng.integers(1, 12))):
+        for index in self.rng.integers(len(self.speech.lines), size=int(self.rng.integers(1, PROMPT_LINES + 1))):
             line = self.speech.lines[int(index)][1]
             text, length = tokenizer.encode(" " + line.text), frame_of(line.stop - line.start)
             start = at + int(self.rng.integers(10, 60))
