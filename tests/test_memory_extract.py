@@ -370,6 +370,12 @@ def test_marks_add_what_no_rule_sees_and_lower_what_they_do_not_believe() -> Non
     assert marked("I must water the plants in the office.", marks(action=0.001)) == []
 
 
+def test_marks_of_speech_that_the_memory_did_not_learn_count_nothing() -> None:
+    extractor = Extractor(DAY, people=PEOPLE)
+    german = Utterance("u1", "Ich werde den Bericht schicken.", 0, 1, "de", Scores(0, 0, 1, 0), speaker="S1")
+    assert extractor.hear(german, marks(action=0.9)) == []
+
+
 @pytest.mark.parametrize("text", ["Ich werde den Bericht bis Freitag schicken.", "Je vais envoyer le rapport demain."])
 def test_another_language_gives_no_items_by_rules(text: str) -> None:
     assert heard(f"1 {text}", language="de") == []
