@@ -197,7 +197,7 @@ def _json(text: str, mention: re.Pattern[str]) -> str:
 
 
 def _holding(folder: Path, name: str, mention: re.Pattern[str]) -> Iterator[Path]:
-    """Files whose content or name holds the name, in any case, whole or in parts, also in docx and pdf."""
+    """Files whose content or path holds the name in any case of letters, whole or in parts, also in docx and pdf."""
     cases = (name, name.lower(), name.upper(), name.title())
     spelled = {f.casefold() for f in (name, name.replace(" ", "-"), *(json.dumps(form)[1:-1] for form in cases))}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):

@@ -5,7 +5,8 @@ Letters: n stretches, f frames of 10 ms, m mel channels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,17 @@ class _Network(torch.nn.Module):
         return torch.nn.functional.normalize(raw, dim=1)
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The steps of an LSTM are too short to be shared: on a busy machine two threads took ten times the work of one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def load(weights: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     """Mel power (n, f, m) to embeddings of unit length (n, 256), with the weights of a checkpoint."""
     state = torch.load(weights, map_location="cpu", weights_only=True)["model_state"]
@@ -36,7 +48,7 @@ def load(weights: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     network.eval()
 
     def embed(mels: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.inference_mode():
+        with _one_thread(), torch.inference_mode():
             found: NDArray[np.float32] = network(torch.from_numpy(mels)).numpy()
         return found
 

@@ -28,6 +28,8 @@ FIRST_TIMESTAMP_LIMIT = 50  # Whisper's decoder allows at most 1.00 s (50 x 20 m
 IGNORED = -100
 SLOPES = (0.0, 0.5, 1.0, 1.5, 2.0)  # of a noise's power over frequency, 1 / f ** slope: white, pink, brown and between
 NOISE_S = 64  # of each
+PROMPTED, STAMPED = 0.5, 0.7  # windows with a prompt; prompts with timestamps
+PROMPT_TOKENS = 223  # Whisper keeps so many
 STAMPS = 1501  # timestamp tokens: 0.00 to 30.00 s
 
 
@@ -240,12 +242,19 @@ class Windows:
         return [*self._prompt(), tokenizer.sot, *body, tokenizer.eot], frames
 
     def _prompt(self) -> list[int]:
-        """The previous text that a third of the windows start with."""
-        if self.rng.random() >= 0.3:
+        """The text before, which half of the windows have: `transcribe` gives it with its timestamps, users without."""
+        if self.rng.random() >= PROMPTED:
             return []
-        picked = self.rng.integers(len(self.speech.lines), size=int(self.rng.integers(1, 12)))
-        before = " ".join(self.speech.lines[int(i)][1].text for i in picked)
-        return [self.tokenizer.sot_prev, *self.tokenizer.encode(" " + before)[-200:]]
+        tokenizer, begin = self.tokenizer, self.tokenizer.timestamp_begin
+        stamped, before, at = self.rng.random() < STAMPED, list[int](), 0
+        for index in self.rng.integers(len(self.speech.lines), size=int(self.rng.integers(1, 12))):
+            line = self.speech.lines[int(index)][1]
+            text, length = tokenizer.encode(" " + line.text), frame_of(line.stop - line.start)
+            start = at + int(self.rng.integers(10, 60))
+            start = start if start + length < STAMPS else 0  # the next window of 30 s
+            at = start + length
+            before += [begin + start, *text, begin + min(at, STAMPS - 1)] if stamped else text
+        return [tokenizer.sot_prev, *before[-PROMPT_TOKENS:]]
 
 
 def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> NDArray[np.float32]:
