@@ -250,7 +250,9 @@ def test_a_decision(said: str) -> None:
 )
 def test_a_plain_we_is_a_decision_once_somebody_agrees(said: str) -> None:
     assert not [item for item in heard(f"1 {said}", "2 The weather is nice.") if item.kind == "decision"]
-    assert only("decision", f"1 {said}", "2 Good, I like it.").evidence == ("u1", "u2")
+    for answer in ("Good, I like it.", "That give us too more, I like it.", "Two weeks are enough, fine with me."):
+        assert only("decision", f"1 {said}", f"2 {answer}").evidence == ("u1", "u2")
+    assert not [item for item in heard(f"1 {said}", "2 I do not like it.") if item.kind == "decision"]
 
 
 @pytest.mark.parametrize(
