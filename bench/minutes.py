@@ -213,9 +213,18 @@ def speed(folder: Path) -> str:
         *map(Said, said),
         Concluded(begin, begin),
     ]
-    start = time.perf_counter()
-    minutes = minutes_of(MinutesStage()((), events))
-    return f"{begin / 3600:.1f} h of speech, {len(said)} utterances, {len(minutes.items)} items: {time.perf_counter() - start:.1f} s"
+    mind = Mind.load()
+    with tempfile.TemporaryDirectory() as home:
+        start, cpu = time.perf_counter(), time.process_time()
+        told = list(remember(lambda: mind, Path(home))((), events))
+        heard_s, heard_cpu_s = time.perf_counter() - start, time.process_time() - cpu
+    start, cpu = time.perf_counter(), time.process_time()
+    minutes = minutes_of(MinutesStage()((), told))
+    noted_s, noted_cpu_s = time.perf_counter() - start, time.process_time() - cpu
+    return (
+        f"{begin / 3600:.1f} h of speech, {len(said)} utterances, {len(minutes.items)} items: notes and minutes "
+        f"{noted_s:.1f} s ({noted_cpu_s:.1f} s of one core), the memory before them {heard_s:.1f} s ({heard_cpu_s:.1f} s)"
+    )
 
 
 def main() -> None:

@@ -58,7 +58,8 @@ class Extractor:
             return self.book.taken()
         hearing = Hearing(self.people, self._day, self._language)
         before = set(self.book.changed)
-        if (utterance.language or self._language).split("-")[0] in LANGUAGES:
+        known = (utterance.language or self._language).split("-")[0] in LANGUAGES  # also all that the memory learnt
+        if known:
             for sentence in sentences(utterance):
                 found = [cue for policy in (*cues.POLICIES, *verdicts.POLICIES) for cue in policy(sentence, hearing)]
                 waiting = self.book.request is not None
@@ -66,7 +67,7 @@ class Extractor:
                     if cue.kind != "agree" or not waiting:  # that yes answers the request
                         self._apply(cue, sentence)
                 self.book.heard(sentence)
-        if marks is not None:
+        if marks is not None and known:
             self._mark(utterance, marks, [n for n in self.book.changed if n not in before])
         return self.book.taken()
 

@@ -118,13 +118,17 @@ def reversals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 _AGREES = re.compile(
     r"^(?:(?:yes|okay|oh|well|right|and|so) )*(?:agreed|i agree|fine(?: with me| by me| for me)?|perfect|sounds good|that sounds good|good idea|great|"
     r"exactly|absolutely|definitely|i like (?:it|that)|me too|okay|yes|sure|all right|good|that is (?:fine|good|great|better|much better|right)|"
-    r"that was my favourite|that (?:gives|saves|makes|helps)|no objections?|i am (?:fine|happy|okay) with|works for me|excellent|very good|lovely|brilliant|makes sense)(?!\S)"
+    r"that was my favourite|that (?:gives?|saves?|makes?|helps?)|no objections?|i am (?:fine|happy|okay) with|works for me|excellent|very good|lovely|brilliant|makes sense)(?!\S)"
+)
+
+_AGREES_AT_LAST = re.compile(
+    r"(?<!\S)(?:i like (?:it|that)|agreed|i agree|fine (?:with|by) me|sounds good|works for me|good idea|perfect)$"
 )
 
 
 def agreements(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "Agreed", "fine with me": supports what was decided just before."""
-    if _AGREES.match(sentence.plain) and not sentence.asks:
+    if (_AGREES.match(sentence.plain) or _AGREES_AT_LAST.search(sentence.plain)) and not sentence.asks:
         yield Cue("agree", strength=0.5)
 
 

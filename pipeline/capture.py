@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from audio.checksum import sha256_of
 from audio.devices import DeviceInput
 from audio.live import LiveInput, Notify
 from audio.portaudio import Pickup, choose, devices
 from audio.recording import record
 from audio.speech import SAMPLE_RATE, AudioChunk
 from audio.stretches import Recording, finish, recorded, recording
-from pipeline.events import PipelineError, Reached
-from pipeline.journal import JOURNAL, lock, read
+from pipeline.events import RECORDING, Learned, PipelineError, Reached
+from pipeline.journal import JOURNAL, Journal, lock, read
 from pipeline.library import Library, Meeting
 from pipeline.settings import CaptureSettings
 
@@ -61,7 +62,18 @@ def rescue(folder: Path, *, keep_raw: bool) -> Path | None:
     """Make the recording whole; None where nothing was recorded. Raises AudioError where there is no room for it."""
     with lock(folder):  # refuses a meeting that still runs
         found = recording(folder)
-        return finish(folder, keep_raw=keep_raw) if found and found.samples else None
+        path = finish(folder, keep_raw=keep_raw) if found and found.samples else None
+    if path:
+        _known(folder, path)
+    return path
+
+
+def _known(folder: Path, path: Path) -> None:
+    """Keep in the journal which file the sound is, and its checksum: minutes play it, and are checked against it."""
+    told = Learned(RECORDING, {"source": str(path.absolute()), "sha256": sha256_of(path)}, ())
+    if told not in list(read(folder / JOURNAL)):
+        with Journal(folder) as journal:
+            journal.append(told)
 
 
 def unheard(folder: Path) -> Iterator[AudioChunk]:

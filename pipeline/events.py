@@ -94,6 +94,9 @@ class Learned:
     evidence: tuple[str, ...]
 
 
+RECORDING = "recording"  # a Learned of this kind says which file holds a live meeting's sound, and its checksum
+
+
 @dataclass(frozen=True)
 class Concluded:
     """The meeting is over and its journal complete."""

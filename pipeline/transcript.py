@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from audio.speech import SAMPLE_RATE, Utterance
-from pipeline.events import Concluded, Corrected, Event, Named, Opened, Reached, Said
+from pipeline.events import RECORDING, Concluded, Corrected, Event, Learned, Named, Opened, Reached, Said
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,9 @@ class Transcript:
                 case Said(utterance):
                     said[utterance.id] = utterance  # made again after a break: the last one counts
                     duration_s = max(duration_s, utterance.end_s)
+                case Learned() if event.kind == RECORDING:
+                    told = (str(event.content.get(key, "")) for key in ("source", "sha256"))
+                    opened = replace(opened, **dict(zip(("source", "audio_sha256"), told, strict=True)))
                 case Corrected(field="text"):
                     texts[event.utterance_id] = event
                 case Corrected(field="speaker"):

@@ -21,9 +21,10 @@ from memory.minutes import Line, Minutes
 from memory.notes import Item, Passage
 from memory.rewriting import Rewritten, doubt
 from memory.wording import content, content_of, read
-from pipeline.events import Event, Learned, Opened, PipelineError
+from pipeline.events import Event, Learned, PipelineError
 from pipeline.export import minutes as files
 from pipeline.minutes import minutes_of
+from pipeline.transcript import Transcript
 
 MOST_BYTES = 100_000_000  # of a file that is checked: minutes with two hours of sound inside take 40 MB
 Read = Callable[[bytes], list[tuple[str, str]]]  # anchor and text of every line
@@ -187,7 +188,7 @@ def _sources(events: Sequence[Event], minutes: Minutes) -> tuple[list[Finding], 
     """The recording and the documents, as far as they are still there."""
     findings: list[Finding] = []
     unchecked: list[str] = []
-    source = next((event.source for event in events if isinstance(event, Opened)), "")
+    source = Transcript.of(events).source
     if not minutes.audio_sha256:
         unchecked.append("the recording: the journal holds no checksum of it")
     elif not Path(source).is_file():

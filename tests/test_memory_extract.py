@@ -250,7 +250,9 @@ def test_a_decision(said: str) -> None:
 )
 def test_a_plain_we_is_a_decision_once_somebody_agrees(said: str) -> None:
     assert not [item for item in heard(f"1 {said}", "2 The weather is nice.") if item.kind == "decision"]
-    assert only("decision", f"1 {said}", "2 Good, I like it.").evidence == ("u1", "u2")
+    for answer in ("Good, I like it.", "That give us too more, I like it.", "Two weeks are enough, fine with me."):
+        assert only("decision", f"1 {said}", f"2 {answer}").evidence == ("u1", "u2")
+    assert not [item for item in heard(f"1 {said}", "2 I do not like it.") if item.kind == "decision"]
 
 
 @pytest.mark.parametrize(
@@ -368,6 +370,12 @@ def test_marks_add_what_no_rule_sees_and_lower_what_they_do_not_believe() -> Non
     (item,) = marked("And marketing for the trend watching then.", marks(action=0.8))
     assert (item.kind, item.owner.kind) == ("action", "nobody")
     assert marked("I must water the plants in the office.", marks(action=0.001)) == []
+
+
+def test_marks_of_speech_that_the_memory_did_not_learn_count_nothing() -> None:
+    extractor = Extractor(DAY, people=PEOPLE)
+    german = Utterance("u1", "Ich werde den Bericht schicken.", 0, 1, "de", Scores(0, 0, 1, 0), speaker="S1")
+    assert extractor.hear(german, marks(action=0.9)) == []
 
 
 @pytest.mark.parametrize("text", ["Ich werde den Bericht bis Freitag schicken.", "Je vais envoyer le rapport demain."])

@@ -71,13 +71,18 @@ def listed(run: Typed, *arguments: object) -> dict[str, dict[str, Any]]:
     return {row["what"]: row for row in map(json.loads, out.splitlines())}
 
 
-def test_a_meeting_that_is_listened_to_ends_in_minutes(held: Held, tmp_path: Path) -> None:
+def test_a_meeting_that_is_listened_to_ends_in_minutes(held: Held, run: Typed, tmp_path: Path) -> None:
     code, out, err = held(FIRST, "-o", tmp_path / "out", "-f", "txt", "--began", "2026-03-10T09:00+01:00", live=True)
     assert code == 0, err
     shown = out[out.index("\nMinutes") :]
     assert "send the report to" in shown
     assert "2026-03-13" in shown
     assert sorted("".join(p.suffixes) for p in (tmp_path / "out").iterdir()) == [".minutes.html", ".minutes.md", ".txt"]
+    (page,) = (tmp_path / "out").glob("*.html")
+    assert "data:audio/mpeg" in page.read_text(encoding="utf-8")  # every line can be heard
+    code, out, err = run("verify", page)
+    assert code == 0, err
+    assert "not checked" not in out
     assert "Ben" in next((tmp_path / "out").glob("*.md")).read_text(encoding="utf-8")
 
 

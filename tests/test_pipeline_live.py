@@ -184,7 +184,9 @@ def test_the_command_streams_keeps_and_writes_a_meeting(run: Typed, recording: P
     assert len(list((tmp_path / "out").iterdir())) == 3  # the words and the minutes as page and text
     code, out, err = run("replay", "--pace", 0, "--json")
     assert code == 0, err
-    assert [json.loads(line)["event"] for line in out.splitlines()] == [k for k in kinds if k != "hearing"]
+    *again, recorded = [json.loads(line) for line in out.splitlines()]
+    assert [event["event"] for event in again] == [k for k in kinds if k != "hearing"]
+    assert recorded["kind"] == "recording"
 
 
 def test_the_command_gives_the_finals_that_a_file_gives(run: Typed, recording: Path) -> None:

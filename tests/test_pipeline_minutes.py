@@ -180,7 +180,7 @@ def test_all_injections_at_once_stay_text_as_pdf_calendar_and_table() -> None:
     todos = Calendar.from_ical(render(minutes, "ics")).walk("VTODO")
     assert len(todos) == len(minutes.of_kind("action"))
     assert {str(name) for todo in todos for name in todo} <= TODO
-    assert all(todo["DUE"].dt.isoformat() == "2026-03-13" for todo in todos)
+    assert render(minutes, "ics").count(b"DUE;VALUE=DATE:20260313") == len(todos)
     text = render(minutes, "csv").decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(text)))
     assert len(rows) == 1 + len(minutes.items)
@@ -247,3 +247,14 @@ def test_the_terminal_shows_them_in_80_columns() -> None:
     lines = console.export_text().splitlines()
     assert max(map(len, lines)) <= 80
     assert any("send the report" in line for line in lines)
+
+
+def test_the_memory_votes_when_the_meeting_is_settled() -> None:
+    said = talk(("S1", "And marketing for the trend watching then."), ("S2", "I must water the plants in the office."))
+    plain = [item.what for item in minutes_of(noted(said)).items]
+    assert plain == []
+    seen = {"act": "inf", "owner": "", "owner_probability": 0.0, "decision": 0.0, "question": 0.0, "salience": 0.1}
+    marks = [{**seen, "utterance_id": "u1", "action": 0.8, "topic": 0, "boundary": "new", "role": "", "read_ids": []}]
+    events = noted([*said[:-1], Learned("marks", {"marks": marks}, ("u1",)), said[-1]])
+    (item,) = minutes_of(events).items
+    assert (item.what, item.evidence) == ("And marketing for the trend watching then", ("u1",))

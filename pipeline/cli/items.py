@@ -46,7 +46,7 @@ SORTS: dict[str, Callable[[_Row], tuple[str, ...]]] = {
 @click.pass_context
 @click.option("--owner", default="", help="only those of this person; `nobody` for those that nobody took")
 @click.option("--state", default=OPEN, type=click.Choice([OPEN, DONE, DROPPED, "all"]), show_default=True)
-@click.option("--due-by", default="", help="only those due by this day: 2026-03-20, or words such as `next friday`")
+@click.option("--due-by", default="", help="only those due by this day: 2026-03-20, or words such as `in two weeks`")
 @click.option("--sort", "order", default="due", type=click.Choice(list(SORTS)), show_default=True)
 @config_option
 @json_option
@@ -114,7 +114,7 @@ def _day(words: str) -> Due:
     except ValueError:
         found = find_due(read(f"by {words}"), date.today())
     if found is None or not found.due.date:
-        raise click.BadParameter(f"{words!r} is no day; write one such as 2026-03-20 or `next friday`")
+        raise click.BadParameter(f"{words!r} is no day; write one such as 2026-03-20 or `in two weeks`")
     return Due(words, found.due.date)
 
 
@@ -182,7 +182,7 @@ def assign(config: Path | None, meeting: str, item: str, who: str) -> None:
 @click.argument("day")
 @click.pass_obj
 def due(config: Path | None, meeting: str, item: str, day: str) -> None:
-    """It is due on DAY: 2026-03-20, words such as `next friday` (counted from today), or "" for none."""
+    """It is due on DAY: 2026-03-20, words such as `in two weeks` (counted from today), or "" for none."""
     when = _day(day) if day else Due()
     _edit(config, meeting, item, lambda row: row.item.changed(Change("due", (), due=when, by="user"), due=when))
 

@@ -72,8 +72,9 @@ class OutputFolder:
 
     def path(self, transcript: Transcript, format: str) -> Path:
         """`talk.srt` for talk.wav; `talk-2.srt` for the talk.mp3 after it; the meeting's name where none gave one."""
-        live = transcript.source == "-" or not transcript.audio_sha256
-        stem = name = transcript.meeting if live else PurePath(transcript.source).stem
+        source = PurePath(transcript.source)
+        live = transcript.source == "-" or not transcript.audio_sha256 or transcript.meeting in source.parts
+        stem = name = transcript.meeting if live else source.stem
         for number in count(2):
             if self._owners.setdefault(name.lower(), transcript.meeting) == transcript.meeting:
                 break
