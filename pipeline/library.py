@@ -126,7 +126,7 @@ class Library:
         return next(iter(sorted(self._same(audio_sha256, settings_sha256), key=lambda m: not m.finished)), None)
 
     def meetings(self) -> list[Meeting]:
-        """All meetings, the newest first."""
+        """All meetings, the newest first; of those that began at the same moment the one written to last."""
         return self._select("true", ())
 
     def meeting(self, key: str) -> Meeting:
@@ -208,7 +208,9 @@ class Library:
 
     def _select(self, where: str, values: tuple[str, ...]) -> list[Meeting]:
         columns = ", ".join(field.name for field in fields(Meeting))
-        query = f"select {columns} from meeting where {where} order by began_unix_s desc, id desc"
+        query = (
+            f"select {columns} from meeting where {where} order by began_unix_s desc, journal_mtime_ns desc, id desc"
+        )
         rows = self._with_index(lambda db: [dict(row) for row in db.execute(query, values)])
         return [Meeting(**{**row, "finished": bool(row["finished"])}) for row in rows]
 

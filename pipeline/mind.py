@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audio.speech import Utterance
 from memory.corpora import Heard, MindError
 from memory.marks import Marks
-from memory.mind import Heed, Mind
-from memory.state import MemoryState
 from memory.titles import keywords, title
 from pipeline.events import Concluded, Event, Learned, Said, Trouble
+
+if TYPE_CHECKING:  # torch takes a second to import, also where no memory is wanted
+    from memory.mind import Heed, Mind
+    from memory.state import MemoryState
 
 STATE = "memory.safetensors"  # beside the journal
 _EVIDENCE = 8  # utterances that an event of a topic names
