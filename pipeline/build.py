@@ -43,7 +43,7 @@ from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
 from pipeline.live import Session
 from pipeline.meeting import Attribute, Heard, Parts, Recognized, Stage, hear, keep, meet, staged
-from pipeline.mind import remember
+from pipeline.mind import Carry, remember
 from pipeline.minutes import MinutesStage
 from pipeline.series import Series
 from pipeline.settings import Settings
@@ -165,11 +165,13 @@ class Run:
     def _stages(self, folder: Path, series: str = "") -> tuple[Stage, ...]:
         """What listens to the words of the meeting in this folder: the memory, the shelf, the taker of notes."""
         carried: tuple[Item, ...] = ()
+        carry = None
         if series:
             belongs = Series(series, self._library)
             carried = belongs.carried(before=folder.name)
             belongs.join(folder.name)
-        memory = (remember(lambda: self._mind, folder),) if self._settings.memory.enabled else ()
+            carry = Carry(belongs.state_path, folder.name)
+        memory = (remember(lambda: self._mind, folder, carry),) if self._settings.memory.enabled else ()
         notes, shelf = MinutesStage(carried), self._shelf()
         return (*memory, PassageStage(shelf), notes, ItemPassages(shelf)) if shelf else (*memory, notes)
 

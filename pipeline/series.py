@@ -23,13 +23,13 @@ class Series:
 
     @property
     def path(self) -> Path:
-        """The file that lists its meetings; the memory's state lies beside it, as `state.pt` in a folder of that name."""
+        """The file that lists its meetings; the memory's state lies beside it, in a folder of that name."""
         return self.library.home / FOLDER / f"{slug(self.name)}.json"
 
     @property
     def state_path(self) -> Path:
         """Where the memory keeps its state between two meetings of the series."""
-        return self.path.with_suffix("") / "state.pt"
+        return self.path.with_suffix("") / "memory.safetensors"
 
     def meetings(self) -> list[str]:
         """The ids of its meetings; those that were deleted since are left out. Raises PipelineError."""
