@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -124,6 +124,12 @@ class _Listener:
                 self._stale |= self._names.get(label, "") != name
                 self._names[label] = name
 
+    def known(self, events: Iterable[Event]) -> Iterator[tuple[Mapping[str, str], Heard]]:
+        """All that a journal says was said, with the names that its speakers have by its end."""
+        for event in events:
+            self._know(event)
+        yield from ((self._names, heard) for heard in self._said.values())
+
     def _begin(self) -> Iterator[Event]:
         """The memory as the meeting began with it, and then all that the journal has, as it is known now."""
         self._stale = False
@@ -168,8 +174,7 @@ class _Listener:
         """With the speaker as the memory calls them: in a series who has a name is the same in every meeting."""
         if self._carry is None or not heard.speaker:
             return heard
-        name = self._names.get(heard.speaker, "")
-        return replace(heard, speaker=person(name) if name else f"{heard.speaker}@{self._carry.meeting}")
+        return _keyed(heard, self._names, self._carry.meeting)
 
     def _told(self, mark: Marks) -> Marks:
         """With this meeting's labels and utterances only."""
@@ -206,9 +211,8 @@ class _Listener:
         try:
             state.save(self._folder / STATE)
             if self._carry:
-                known = [person(name) for name in self._names.values() if name]
                 self._carry.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                handed_on(state, self._carry.meeting, known).save(self._carry.path)
+                left(state, self._carry.meeting).save(self._carry.path)
         except (MindError, OSError) as error:
             yield Trouble(f"{error} (the next meeting of the series does without this one's memory)")
 
@@ -229,6 +233,28 @@ class _Listener:
             self._marks = []
             evicted = [asdict(e) for e in heed.state.ledger.evictions if e.at > heed.statistics.at - 2 * mind.segment]
             yield Learned("memory", {**asdict(heed.statistics), "evictions": evicted}, ())
+
+
+def left(state: MemoryState, meeting: str) -> MemoryState:
+    """What a finished meeting leaves to the next of its series: of the speakers those who have a name."""
+    return handed_on(state, meeting, [label for label in state.ledger.speakers if "@" not in label])
+
+
+def heard_again(mind: Mind, meetings: Iterable[tuple[str, Iterable[Event]]], *, without: str = "") -> MemoryState:
+    """The memory of a series from its meetings' ids and journals, as it is left to the next; `without` a person, it
+    is what it would be had they never been heard."""
+    state, gone = mind.empty(), person(without)
+    for meeting, events in meetings:
+        listener = _Listener(lambda: mind, Path(), Carry(Path(), meeting))
+        said = [_keyed(heard, names, meeting) for names, heard in listener.known(events)]
+        state = mind.absorb(state, [heard for heard in said if not without or heard.speaker != gone]).state
+        state = left(mind.finish(state).state, meeting)
+    return state
+
+
+def _keyed(heard: Heard, names: Mapping[str, str], meeting: str) -> Heard:
+    name = names.get(heard.speaker, "")
+    return replace(heard, speaker=(person(name) if name else f"{heard.speaker}@{meeting}") if heard.speaker else "")
 
 
 def marks_of(events: Iterable[Event]) -> Iterator[Marks]:

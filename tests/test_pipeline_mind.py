@@ -15,7 +15,7 @@ from memory.mind import Mind
 from memory.state import HITS, MemoryState
 from pipeline.chart import memory_chart
 from pipeline.events import Concluded, Corrected, Event, Learned, Named, Said, Trouble, from_line, to_line
-from pipeline.mind import STATE, Carry, marks_of, person, remember
+from pipeline.mind import STATE, Carry, heard_again, marks_of, person, remember
 from tests.test_memory_state import MIND, close, conversation
 
 torch.set_num_threads(1)
@@ -108,7 +108,7 @@ def changed(events: list[Event], speakers: dict[str, str]) -> list[Event]:
 
 
 def hold(folder: Path, coming: list[Event], carry: Carry | None = None, past: list[Event] | None = None) -> list[Event]:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return list(remember(lambda: MIND, folder, carry)(past or [], coming))
 
 
@@ -147,8 +147,8 @@ def test_a_series_hands_its_memory_on_and_knows_who_has_a_name(tmp_path: Path) -
     hold(tmp_path / "two", [Named("S2", "anna", "user"), *again, END], Carry(path, "two"))
     after = MemoryState.load(path)
     anna = sum(e.utterance.speaker == "A" for e in said(30) if isinstance(e, Said))
-    assert after.ledger.speakers == (person("Anna"),)
-    assert after.slot_clock[0, 0, HITS] == 2 * anna
+    assert after.ledger.speakers == (person("Anna"), person("Boris"))  # he was away
+    assert after.slot_clock[0, :2, HITS].tolist() == [2 * anna, left.slot_clock[0, 1, HITS]]
     assert after.ledger.meetings == 2
 
 
@@ -205,3 +205,21 @@ def test_a_disk_that_refuses_the_series_costs_one_sentence(tmp_path: Path) -> No
     events = hold(tmp_path / "m", [*said(12), END], Carry(tmp_path / "file" / "memory.safetensors", "m"))
     assert events[-1] == END
     assert sum(isinstance(e, Trouble) for e in events) == 1
+
+
+def test_a_person_forgotten_in_a_series_was_never_heard(tmp_path: Path) -> None:
+    """The memory made again without Boris is the one of meetings that he never came to."""
+    coming = [*NAMES, *said(40), END]
+    without = [e for e in coming if not (isinstance(e, Said) and e.utterance.speaker == "B")]
+    journals = []
+    for name, events in (("with", coming), ("never", without)):
+        for meeting in ("one", "two"):
+            journals.append(
+                (name, meeting, hold(tmp_path / name / meeting, events, Carry(tmp_path / name / "s", meeting)))
+            )
+    whole = [(meeting, events) for name, meeting, events in journals if name == "with"]
+    assert equal(heard_again(MIND, whole), MemoryState.load(tmp_path / "with" / "s"))
+    forgotten = heard_again(MIND, whole, without="boris")
+    assert equal(forgotten, MemoryState.load(tmp_path / "never" / "s"))
+    assert person("Boris") not in forgotten.ledger.speakers
+    assert not close(forgotten, MemoryState.load(tmp_path / "with" / "s"))

@@ -13,13 +13,17 @@ from rich.table import Table
 
 from audio.diarize.encoder import Ge2eEncoder
 from audio.diarize.identity import Voiceprint
+from memory.corpora import MindError
+from pipeline.build import load_mind
 from pipeline.cli.options import config_option, json_option, library_of
+from pipeline.config import load
 from pipeline.events import Corrected, Event, Named, PipelineError
 from pipeline.forgetting import forget_person
 from pipeline.journal import Journal
 from pipeline.library import Library, Meeting
 from pipeline.recordings import ENOUGH_S, channels_of, divided, heard_again, recording_of, voices_of, whole_voice
 from pipeline.screen import clock
+from pipeline.series import all_series
 from pipeline.transcript import Transcript
 from pipeline.voiceprints import Voiceprints
 
@@ -157,6 +161,11 @@ def forget(meeting: str, person: str, exports: tuple[Path, ...], yes: bool, conf
         library.delete(found)
         click.echo(f"{found.id} is gone: journal, what lay with it, and its place in the index; not {found.source}")
         return
+    for series in all_series(library):
+        try:
+            series.forget_in_memory(person, lambda: load_mind(load(file=config)))
+        except MindError as error:
+            _warn(f"the memory of the series {series.name} may still hold what they said: {error}")
     gone = forget_person(person, library, exports, warn=_warn)
     click.echo(
         f"removed: {gone.voiceprints} voiceprints, {gone.events} lines in {gone.meetings} journals, "
