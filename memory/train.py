@@ -52,7 +52,7 @@ BANK_DROP = 0.1  # a bank is off for a whole step of all streams
 class Plan:
     """How the model is trained."""
 
-    epochs: int = 4
+    epochs: int = 6
     streams: int = 8
     rate: float = 2e-3
     decay: float = 0.05
