@@ -38,7 +38,7 @@ def main_table(read: Sequence[Case], bare: Sequence[Case], how: dict[str, Calibr
         rows.append((name, str(cases.majority(some, "act")), *_each(of), str(of(act))))
     for name, assign in (("role, mean over utterances", False), ("role, one per person", True)):
         trivial, by = str(cases.majority(read, "role")), partial(cases.roles, read, assign=assign)
-        rows.append((name, trivial, *_each(by), str(by(1.0))))
+        rows.append((name, trivial, *_each(by), "-" if assign else str(by(1.0))))
     speaker, pointed = cases.owners(read, 0, by="speaker"), partial(cases.owners, read)
     rows.append(("owner of an action item", f"{speaker} (the speaker)", *_each(pointed), str(pointed(owner))))
     back = cases.returns(read)
