@@ -35,7 +35,7 @@ MOVED = ("give the {what} to {who} instead", "no , {who} takes over the {what}")
 TALK = ("{who} likes the {what}", "{who} asked about the {what}")  # names beside a task that is not given out
 ASKED = ("who has the {what} ?", "who does the {what} now ?")
 SIZES = Sizes(
-    d=64, heads=2, words=32, grams=32, segment=16, cache=64, tokens=8, value=48, archive=64, archived=32, writes=4
+    d=64, heads=2, words=32, grams=32, segment=16, cache=64, tokens=8, value=48, archive=64, archived=32, writes=12
 )
 BANKS = {  # each rival is the same network with only these banks
     "item slots": Switches(cache=True, tokens=False, slots=True, archive=False),
