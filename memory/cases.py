@@ -29,7 +29,7 @@ from memory.metrics import (
 from memory.packing import Packed, pack
 from memory.predict import Reading, Tampered, predict
 from memory.probes import GROUPS
-from memory.weights import Shipped
+from memory.weights import Calibration, Shipped
 from memory.words import Floats, Ints, stripped, tokens
 
 SHARES = {"LR": 0.0, "model": 1.0, "both": 0.5}  # of the model's logit, the rest is the LR's
@@ -116,6 +116,31 @@ def flag_score(scored: Scored) -> Score:
     scores, wanted = (np.concatenate([row[k] for row in scored]) for k in (0, 1))
     note = f"AP {average_precision(scores, wanted):.3f}"
     return Score(f1(counts.sum(0)), *interval(counts, f1), note=note)
+
+
+def chance(case: Case, task: str, how: Calibration) -> Floats:
+    """(n,) probability of a flag, as shipped."""
+    return sigmoid(how.slope * case.logit(task, how.share)[:, 0] + how.offset)
+
+
+def shipped_flag(cases: Sequence[Case], task: str, how: Calibration, *, windowed: bool = False) -> Score:
+    """F1 with the shipped threshold; nothing is chosen on these meetings."""
+    counts = []
+    for case in cases:
+        wanted = getattr(case.meeting, task)
+        if wanted[0] == MISSING or (not windowed and not wanted.any()):
+            continue
+        scores = chance(case, task, how)
+        if windowed:
+            scores, wanted = windows(scores, wanted, case.packed.start_s)
+        counts.append(confusion(scores, wanted, how.threshold))
+    rows = np.array(counts, np.float32).reshape(-1, 3)
+    return Score(f1(rows.sum(0)), *interval(rows, f1))
+
+
+def shipped_boundaries(cases: Sequence[Case], task: str, how: Calibration) -> dict[str, Score]:
+    """Pk, WindowDiff and F1 with the shipped threshold."""
+    return plain_boundaries(cases, task, lambda case: peaks(chance(case, task, how), how.threshold))
 
 
 def trivial_flag(scored: Scored) -> Score:

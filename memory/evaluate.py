@@ -6,6 +6,8 @@ Each threshold is chosen on other series (or folds) than those it judges. 95 % i
 from __future__ import annotations
 
 import argparse
+import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +17,7 @@ import torch
 from memory import cases, proof
 from memory.cases import SHARES, Case, Score
 from memory.corpora import folds, load
-from memory.weights import SHIPPED
+from memory.weights import SHIPPED, Calibration
 from memory.weights import load as load_weights
 
 Row = tuple[str, ...]
@@ -27,40 +29,31 @@ def table(title: str, head: Row, rows: Iterable[Row]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def main_table(read: Sequence[Case], bare: Sequence[Case]) -> str:
-    """All tasks: trivial, LR, model, both."""
-    rows = [*_flag_rows(read), *_boundary_rows(read)]
+def main_table(read: Sequence[Case], bare: Sequence[Case], how: dict[str, Calibration]) -> str:
+    """All tasks: trivial, LR, model, both, and what is shipped, with thresholds from the training meetings."""
+    rows = [*_flag_rows(read, how), *_boundary_rows(read, how)]
+    act, owner = (how.get(task, Calibration()).share for task in ("act", "owner"))
     for name, some in (("dialogue acts, accuracy", read), ("dialogue acts, no punctuation", bare)):
-        rows.append((name, str(cases.majority(some, "act")), *_each(partial(cases.accuracy, some, "act"))))
+        of = partial(cases.accuracy, some, "act")
+        rows.append((name, str(cases.majority(some, "act")), *_each(of), str(of(act))))
     for name, assign in (("role, mean over utterances", False), ("role, one per person", True)):
-        trivial = str(cases.majority(read, "role"))
-        rows.append((name, trivial, *_each(partial(cases.roles, read, assign=assign))))
-    rows.append(
-        (
-            "owner of an action item",
-            f"{cases.owners(read, 0, by='speaker')} (the speaker)",
-            *_each(partial(cases.owners, read)),
-        )
-    )
+        trivial, by = str(cases.majority(read, "role")), partial(cases.roles, read, assign=assign)
+        rows.append((name, trivial, *_each(by), "-" if assign else str(by(1.0))))
+    speaker, pointed = cases.owners(read, 0, by="speaker"), partial(cases.owners, read)
+    rows.append(("owner of an action item", f"{speaker} (the speaker)", *_each(pointed), str(pointed(owner))))
     back = cases.returns(read)
-    rows.append(("topic switch: new or return", str(back["always new"]), "-", str(back["accuracy"]), "-"))
-    rows.append(
-        (
-            "topic returns found",
-            "0",
-            "-",
-            f"{back['return recall'].value:.3f}, the right one {back['right topic'].value:.3f}",
-            "-",
-        )
-    )
-    return table("Tasks", ("task", "trivial", "LR", "model", "LR + model"), rows)
+    new, right = str(back["always new"]), str(back["accuracy"])
+    rows.append(("topic switch: new or return", new, "-", right, "-", right))
+    found = f"{back['return recall'].value:.3f}, the right one {back['right topic'].value:.3f}"
+    rows.append(("topic returns found", "0", "-", found, "-", found))
+    return table("Tasks", ("task", "trivial", "LR", "model", "LR + model", "shipped"), rows)
 
 
 def _each(score: Callable[[float], Score]) -> Row:
     return tuple(str(score(share)) for share in SHARES.values())
 
 
-def _flag_rows(read: Sequence[Case]) -> Iterable[Row]:
+def _flag_rows(read: Sequence[Case], how: dict[str, Calibration]) -> Iterable[Row]:
     for task, windowed in (
         ("action", False),
         ("action", True),
@@ -72,19 +65,23 @@ def _flag_rows(read: Sequence[Case]) -> Iterable[Row]:
         scored = {s: cases.flagged(read, task, s, windowed=windowed) for s in SHARES.values()}
         trivial = str(cases.trivial_flag(scored[0.0]))
         name = f"{task}, {'60-s windows' if windowed else 'utterances'}, F1"
-        yield name, trivial, *_each({s: cases.flag_score(f) for s, f in scored.items()}.__getitem__)
+        key = f"{task} windows" if windowed else task
+        ours = str(cases.shipped_flag(read, task, how[key], windowed=windowed)) if key in how else "-"
+        yield name, trivial, *_each({s: cases.flag_score(f) for s, f in scored.items()}.__getitem__), ours
 
 
-def _boundary_rows(read: Sequence[Case]) -> Iterable[Row]:
+def _boundary_rows(read: Sequence[Case], how: dict[str, Calibration]) -> Iterable[Row]:
     for task, level in (("opens", "top level"), ("turns", "all levels")):
         plain = {
             n: cases.plain_boundaries(read, task, f)
             for n, f in (("none", cases.no_boundaries), ("TextTiling", cases.tiling))
         }
         found = {s: cases.boundaries(read, task, s) for s in SHARES.values()}
+        ours = cases.shipped_boundaries(read, task, how.get(task, Calibration()))
         for metric in ("Pk", "WD", "F1"):
             trivial = ", ".join(f"{n} {scores[metric].value:.3f}" for n, scores in plain.items())
-            yield f"topics, {level}: {metric}", trivial, *_each({s: f[metric] for s, f in found.items()}.__getitem__)
+            each = _each({s: f[metric] for s, f in found.items()}.__getitem__)
+            yield f"topics, {level}: {metric}", trivial, *each, str(ours[metric])
 
 
 def main() -> None:
@@ -95,6 +92,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--folds", type=Path, nargs="*", help="weights of each fold, in order: cross-validation")
     parser.add_argument("--without", type=Path, help="weights that were trained without any bank")
+    parser.add_argument(
+        "--only", nargs="*", default=["tasks", *proof.TABLES], help=f"of: tasks {' '.join(proof.TABLES)}"
+    )
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -105,15 +105,23 @@ def main() -> None:
             shipped = load_weights(given.folds[number])
             read += cases.read(shipped, held, group=str(number))
             bare += cases.read(shipped, held, group=str(number), bare=True)
-        print(main_table(read, bare))
+        print(main_table(read, bare, shipped.calibrations))
         return
     shipped = load_weights(given.weights)
-    read, bare = cases.read(shipped, meetings), cases.read(shipped, meetings, bare=True)
-    print(main_table(read, bare), flush=True)
-    for title, head, rows in proof.tables(
-        shipped, read, without=load_weights(given.without) if given.without else None
-    ):
+    began = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"{time.monotonic() - began:6.0f} s  {what}", file=sys.stderr, flush=True)
+
+    say(f"reading {len(meetings)} meetings")
+    read = cases.read(shipped, meetings)
+    if "tasks" in given.only:
+        say("tasks")
+        print(main_table(read, cases.read(shipped, meetings, bare=True), shipped.calibrations), flush=True)
+    without = load_weights(given.without) if given.without else None
+    for title, head, rows in proof.tables(shipped, read, without=without, only=given.only, say=say):
         print(table(title, head, rows), flush=True)
+    say("done")
 
 
 if __name__ == "__main__":

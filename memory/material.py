@@ -74,13 +74,15 @@ def prepare(
     ready: dict[str, Readable] = {}
     for number, (rest, out) in enumerate(folds([c.meeting for c in counted], INNER), 1):
         inner = probes_for([by_name[m.name] for m in rest], weights)
-        ready.update({m.name: _read(by_name[m.name], inner) for m in out})
+        ready.update({m.name: read(by_name[m.name], inner) for m in out})
         say(f"probes {number} of {INNER + 1}")
     probes = probes_for(counted, weights)
-    return probes, [ready[c.meeting.name] for c in counted], [_read(c, probes) for c in held]
+    return probes, [ready[c.meeting.name] for c in counted], [read(c, probes) for c in held]
 
 
-def _read(counted: _Counted, probes: Probes) -> Readable:
+def read(counted: _Counted, probes: Probes) -> Readable:
+    """Every reading of a meeting as these probes see it."""
+
     def reading(said: list[list[str]], rows: Sparse) -> Packed:
         logits: Floats = probes.logits(rows)
         return packed(counted.meeting.heard, said, logits)[0]

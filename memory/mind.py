@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from memory import policy, topics
-from memory.corpora import ACTS, GROUP_OWNER, ROLES, Heard
+from memory.corpora import ACTS, GROUP_OWNER, ROLES, Heard, MindError
 from memory.marks import GROUP, UNKNOWN, Marks
 from memory.metrics import TOLERANCE, sigmoid
 from memory.model import Segment, Switches
 from memory.packing import pack, segment
 from memory.probes import FLAGS, GROUPS
 from memory.recurrence import ALL_ON, Output, empty, step
-from memory.state import HITS, ITEM_SLOTS, SPEAKERS, TOPIC_SLOTS, TOPICS, Eviction, Ledger, MemoryState
+from memory.state import HITS, ITEM_SLOTS, SPEAKERS, TENSORS, TOPIC_SLOTS, TOPICS, Eviction, Ledger, MemoryState
 from memory.statistics import Statistics, statistics
 from memory.weights import SHIPPED, Calibration, Shipped
 from memory.weights import load as load_weights
@@ -68,6 +68,13 @@ class Mind:
         """A memory that has heard nothing."""
         return empty(self.model).detach()
 
+    def load_state(self, path: Path) -> MemoryState:
+        """What a meeting left. Raises MindError where the file is damaged, or of another version or model."""
+        state, fresh = MemoryState.load(path), self.empty()
+        if any(getattr(state, name).shape != getattr(fresh, name).shape for name in TENSORS):
+            raise MindError(f"{path} was made by a memory of another size; delete it to start anew")
+        return state
+
     @property
     def weights(self) -> Weights:
         """How telling words are."""
@@ -94,6 +101,22 @@ class Mind:
         )
         ready = len(state.ledger.pending) - LOOKAHEAD
         return self._advance(state, ready) if ready > 0 else Heed(state, (), None)
+
+    @torch.no_grad()
+    def absorb(self, state: MemoryState, said: Sequence[Heard]) -> Heed:
+        """What `hear` makes of these utterances one by one, in a step for each segment instead of each utterance."""
+        marks: list[Marks] = []
+        full, done, told = self.segment + LOOKAHEAD, 0, None
+        while done < len(said):
+            more = said[done : done + max(1, full - len(state.ledger.pending))]
+            done += len(more)
+            ledger = replace(state.ledger, pending=(*state.ledger.pending, *more), heard=state.ledger.heard + len(more))
+            heed = Heed(replace(state, ledger=ledger), (), None)
+            if len(ledger.pending) > LOOKAHEAD:
+                heed = self._advance(heed.state, len(ledger.pending) - LOOKAHEAD)
+            state, told = heed.state, heed.statistics
+            marks += heed.marks
+        return Heed(state, tuple(marks), told)
 
     @torch.no_grad()
     def finish(self, state: MemoryState) -> Heed:
@@ -280,9 +303,7 @@ def forget(mind: Mind, meetings: Sequence[Sequence[Heard]], speaker: str) -> Mem
     tokens mix everybody. Equal to a run that never heard them."""
     state = mind.empty()
     for number, meeting in enumerate(meetings):
-        for heard in meeting:
-            if heard.speaker != speaker:
-                state = mind.hear(state, heard).state
+        state = mind.absorb(state, [heard for heard in meeting if heard.speaker != speaker]).state
         if number + 1 < len(meetings):
             state = mind.finish(state).state
     return state

@@ -25,6 +25,8 @@ from memory.state import ITEM_SLOTS, SLOTS, SPEAKER_SLOTS, SPEAKERS
 from memory.words import LOOKAHEAD, TIMES, WORD_BUCKETS
 
 ACTS, ROLES = 15, 4
+LONGEST = 32  # words of an utterance that are read in order; of AMI's one in a hundred is longer
+BACK = 4  # utterances before one that are mixed into it at once
 HEADS = {"act": ACTS, "owner": OWNERS, "swapped": 1, **dict.fromkeys(FLAGS, 1)}
 
 
@@ -36,6 +38,7 @@ class Sizes:
     heads: int = 4
     layers: int = 2
     words: int = 64  # width of the learned word vectors
+    grams: int = 96  # learned patterns of two words, and as many of three
     segment: int = 32  # S
     cache: int = 128  # L
     tokens: int = 8  # M
@@ -71,30 +74,66 @@ class Segment:
     known: Tensor  # (B, S) bool: the speaker is known
 
 
-class Encoder(nn.Module):
-    """One utterance as a vector: its word vectors, the probes' view of it, its times, and what follows it."""
+class Wording(nn.Module):
+    """An utterance's words in their order: the strongest patterns of two and of three, and their mean (Kim 2014)."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.words = nn.EmbeddingBag(WORD_BUCKETS, sizes.words, mode="mean")
-        nn.init.normal_(self.words.weight, std=0.1)
-        self.mix = nn.Linear(sizes.words + COLUMNS + TIMES, sizes.d)
+        self.words = nn.Embedding(WORD_BUCKETS, sizes.words)
+        nn.init.normal_(self.words.weight, std=0.3)
+        self.two, self.three = nn.Conv1d(sizes.words, sizes.grams, 2), nn.Conv1d(sizes.words, sizes.grams, 3)
+        self.drop = nn.Dropout(0.3)
+
+    def forward(self, words: Tensor, offsets: Tensor) -> Tensor:
+        """words (W,) flat, offsets (n,) -> (n, 2 * grams + words)"""
+        lengths = torch.diff(offsets, append=torch.tensor([len(words)])).clamp(max=LONGEST)
+        places = torch.arange(max(int(lengths.max()), 1))
+        there = places < lengths.view(-1, 1)  # (n, longest)
+        flat = torch.cat([words, words.new_zeros(1)])  # an empty last utterance begins behind the end
+        each = self.words(flat[(offsets.view(-1, 1) + places).clamp(max=len(words))]) * there.unsqueeze(-1)
+        each = self.drop(each)
+        mean = each.sum(1) / lengths.clamp(min=1).unsqueeze(-1)
+        framed = F.pad(each.transpose(1, 2), (1, 3))  # begin and end are words too, whatever the others' lengths
+        best = [F.gelu(conv(framed)).amax(2) for conv in (self.two, self.three)]
+        return torch.cat([*best, mean], -1)
+
+
+class Encoder(nn.Module):
+    """One utterance as a vector: its words, the probes' view of it, its times, and the words of what follows it."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.wording = Wording(sizes)
+        self.mix = nn.Linear(sizes.words + 2 * sizes.grams + COLUMNS + TIMES, sizes.d)
         self.ahead = nn.Linear(LOOKAHEAD * sizes.d, sizes.d, bias=False)
         self.drop = nn.Dropout(0.2)
         self.norm = nn.LayerNorm(sizes.d)
 
-    def forward(self, segment: Segment) -> Tensor:
-        """(B, S, d)"""
+    def forward(self, segment: Segment) -> tuple[Tensor, Tensor]:
+        """(B, S, d), and of each utterance's own words alone (B, S, 2 * grams + words)"""
         streams, size = segment.valid.shape
-        words = self.words(segment.words, segment.offsets).view(streams, size, -1)
-        words = self.drop(words * 3)
+        words = self.drop(self.wording(segment.words, segment.offsets).view(streams, size, -1))
         each = F.gelu(self.mix(torch.cat([words, self.drop(segment.probes / 3), segment.times], -1)))
         span = size - LOOKAHEAD
         # Of what follows only the words: its probes and times would look still further ahead.
         told = torch.cat([words, torch.zeros_like(segment.probes), torch.zeros_like(segment.times)], -1)
         ahead = F.gelu(self.mix(told)) * segment.valid.unsqueeze(-1)  # (B, S + LOOKAHEAD, d)
         after = torch.cat([ahead[:, 1 + i : 1 + i + span] for i in range(LOOKAHEAD)], -1)
-        return self.norm(each[:, :span] + self.ahead(self.drop(after)))  # type: ignore[no-any-return]
+        return self.norm(each[:, :span] + self.ahead(self.drop(after))), words[:, :span]
+
+
+class Nearby(nn.Module):
+    """What the few utterances before one mean for it; those of earlier segments come from the cache."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.mix = nn.Conv1d(sizes.d, sizes.d, 1 + BACK)
+        self.drop = nn.Dropout(0.2)
+
+    def forward(self, past: Tensor, x: Tensor) -> Tensor:
+        """past (B, BACK, d), x (B, S, d) -> (B, S, d)"""
+        both = self.drop(torch.cat([past, x], 1)).transpose(1, 2)
+        return x + F.gelu(self.mix(both)).transpose(1, 2)
 
 
 @dataclass(frozen=True)
@@ -194,8 +233,14 @@ class Slots(nn.Module):
         nn.init.zeros_(self.strength.weight), nn.init.zeros_(self.strength.bias)
         self.slow = nn.Parameter(torch.tensor(1.0))  # 1: a running mean at the start of training
         self.own = nn.Linear(sizes.value + 1, sizes.d)
-        self.key = nn.Linear(sizes.d, sizes.key)
-        self.item, self.write = nn.Linear(sizes.d, sizes.value), nn.Linear(sizes.d, 1)
+        self.words = sizes.words
+        self.key = nn.Linear(sizes.words, sizes.key, bias=False)  # words in common are likeness from the start
+        self.item, self.write = nn.Linear(2 * sizes.grams + sizes.words, sizes.value), nn.Linear(sizes.d, 1)
+        self.sharp, self.nothing = nn.Parameter(torch.tensor(2.5)), nn.Parameter(torch.tensor(0.3))
+        self.later = nn.Parameter(torch.tensor(2.0))  # of two that fit, how much the newer one is preferred
+        self.found = nn.Linear(sizes.value + 1, sizes.d)
+        with torch.no_grad():
+            self.found.weight.mul_(4.0)  # what is found must be heard beside a normed utterance
         self.rows = nn.Linear(sizes.value + sizes.key, sizes.d)
         self.names = nn.Parameter(torch.randn(SPEAKERS, sizes.d) * 0.3)  # by order of appearance, never by name
 
@@ -224,6 +269,34 @@ class Slots(nn.Module):
         weight = same * strength.unsqueeze(1) * gap.exp()
         old = value.gather(1, segment.speaker.unsqueeze(-1).expand(-1, -1, value.shape[2]))
         return weight @ told + total.exp().unsqueeze(-1) * old * live.unsqueeze(-1), before + live
+
+    def items(self, x: Tensor, own: Tensor, live: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Key (B, S, k) and value (B, S, v) of each utterance's own words as an item, and write strength (B, S)."""
+        strength = torch.sigmoid(self.write(x)).squeeze(-1) * live
+        return F.normalize(self.key(own[..., -self.words :]), dim=-1), torch.tanh(self.item(own)), strength
+
+    def recall(
+        self, told: tuple[Tensor, Tensor, Tensor], key: Tensor, value: Tensor, age: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What the item slots, and the utterances before in the segment, hold under the key of each utterance.
+
+        told as `items` gives it; key (B, K, k), value (B, K, v), age (B, K) since written, 0 to 1 of all that was
+        heard, infinite where empty -> what was found, in the width of the model (B, S, d), and how much each slot
+        was read (B, S, K). Of equal keys the newer counts.
+        """
+        mine, said, strength = told
+        sharp, size = self.sharp.exp(), mine.shape[1]
+        slots = mine @ key.transpose(1, 2) * sharp + (self.later * (1 - age.clamp(max=1))).unsqueeze(1)
+        slots = slots.masked_fill(age.isinf().unsqueeze(1), -1e4)
+        place = torch.arange(size)
+        fresh = (strength + 1e-4).log() + self.later * (1 + place / size)  # (B, S)
+        here = mine @ mine.transpose(1, 2) * sharp + fresh.unsqueeze(1)
+        here = here.masked_fill(place.view(1, -1) >= place.view(-1, 1), -1e4)
+        none = (self.nothing * sharp).expand(*mine.shape[:2], 1)
+        mass = torch.cat([none, slots, here], -1).softmax(-1)
+        split = 1 + key.shape[1]
+        found = mass[..., 1:split] @ value + mass[..., split:] @ (said * strength.unsqueeze(-1))
+        return self.found(torch.cat([found, mass[..., :1]], -1)), mass[..., 1:split]
 
     def readable(self, key: Tensor, value: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
         """Speaker and item slots as rows (B, R, d) and which of them hold something (B, R)."""
@@ -311,7 +384,7 @@ class MemoryTransformer(nn.Module):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.sizes = sizes
-        self.encoder = Encoder(sizes)
+        self.encoder, self.nearby = Encoder(sizes), Nearby(sizes)
         self.layers = nn.ModuleList(Layer(sizes) for _ in range(sizes.layers))
         self.archive, self.slots, self.tokens = Archive(sizes), Slots(sizes), Tokens(sizes)
         self.topics, self.heads, self.norm = Topics(sizes), Heads(sizes), nn.LayerNorm(sizes.d)

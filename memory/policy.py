@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from memory.corpora import ROLES
 from memory.state import (
     CREATED,
     HITS,
@@ -21,6 +22,7 @@ from memory.state import (
     PROVENANCE,
     READ,
     SLOTS,
+    SPEAKERS,
     WRITTEN,
     Eviction,
     Ledger,
@@ -76,6 +78,35 @@ def clear(state: MemoryState, slots: Sequence[int], reason: str) -> MemoryState:
         slot_clock=torch.where(kept.view(1, -1, 1), state.slot_clock, empty),
         ledger=ledger,
     )
+
+
+def handed_on(state: MemoryState, meeting: str, known: Iterable[str]) -> MemoryState:
+    """For the next meeting of a series: the speakers that it can know again keep a slot, the slots of all others are
+    free; utterance ids get their meeting before them, for every meeting counts its own from one."""
+    wanted = set(known)
+    kept = [i for i, label in enumerate(state.ledger.speakers[:SPEAKERS]) if label in wanted]
+    lost = [i for i in range(SPEAKERS) if i not in kept]
+    state = clear(state, lost, "unknown")
+    order = [*kept, *lost, *range(SPEAKERS, SLOTS)]
+    ledger = state.ledger
+    roles = [ledger.roles[i] if i < len(ledger.roles) else _NO_ROLES for i in kept]
+    told = [tuple(_of(meeting, id) for id in ledger.provenance[i]) for i in order]
+    ledger = replace(
+        ledger,
+        speakers=tuple(ledger.speakers[i] for i in kept),
+        roles=tuple(roles),
+        provenance=tuple(told),
+        archive=tuple(_of(meeting, id) for id in ledger.archive),
+    )
+    parts = {name: getattr(state, name)[:, order] for name in ("slot_key", "slot_value", "slot_clock")}
+    return replace(state, ledger=ledger, **parts)
+
+
+_NO_ROLES = (0.0,) * len(ROLES)
+
+
+def _of(meeting: str, id: str) -> str:
+    return id if "/" in id else f"{meeting}/{id}"
 
 
 def evict(state: MemoryState, *, older_than: int) -> MemoryState:

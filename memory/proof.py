@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from memory.corpora import MISSING, Annotated, by_series
 from memory.model import Switches
 from memory.packing import Packed, pack, segment
 from memory.predict import Tampered, predict
-from memory.recurrence import empty, step
+from memory.recurrence import READS, empty, step
 from memory.state import MemoryState
 from memory.weights import Shipped
 
@@ -31,11 +31,30 @@ _HEAD = (
     "topic F1",
     "role minus full",
 )
+TABLES = ("controls", "series", "curve", "age", "cost", "banks", "horizon", "lengths")
 _FIRST = 20  # utterances of each speaker in which a memory carried over must show
 
 
-def tables(shipped: Shipped, read: Sequence[Case], *, without: Shipped | None) -> Iterator[Table]:
+def tables(
+    shipped: Shipped, read: Sequence[Case], *, without: Shipped | None, only: Sequence[str], say: Callable[[str], None]
+) -> Iterator[Table]:
     """Everything that is told of the memory beside the tasks."""
+    makers: dict[str, Callable[[], Table]] = {
+        "controls": lambda: _controls(shipped, read, without),
+        "series": lambda: _series(shipped, [c.meeting for c in read]),
+        "curve": lambda: _role_curve(read),
+        "age": lambda: _by_age(shipped, read),
+        "cost": lambda: _cost(shipped, read),
+        "banks": lambda: _banks(shipped, read),
+        "horizon": lambda: _horizon(shipped, read),
+        "lengths": lambda: _lengths(shipped, read),
+    }
+    for name in (n for n in TABLES if n in only):
+        say(name)
+        yield makers[name]()
+
+
+def _controls(shipped: Shipped, read: Sequence[Case], without: Shipped | None) -> Table:
     ways = {
         "full": Tampered(),
         "zeroed every segment": Tampered("zeroed"),
@@ -46,17 +65,58 @@ def tables(shipped: Shipped, read: Sequence[Case], *, without: Shipped | None) -
     if without:
         off = Tampered(switches=Switches(cache=False, tokens=False, slots=False, archive=False))
         rows.append(("retrained without banks, equal size", *_row(_again(without, read, off), read)))
-    yield "Controls", ("memory", *_HEAD), rows
-    yield _series(shipped, [c.meeting for c in read])
-    yield _role_curve(read)
-    yield _cost(shipped, read)
+    return "Controls", ("memory", *_HEAD), rows
+
+
+def _banks(shipped: Shipped, read: Sequence[Case]) -> Table:
     banks = [(n, *_row(_again(shipped, read, Tampered(switches=s)), read)) for n, s in _switches().items()]
-    yield "Banks", ("bank", *_HEAD), banks
-    far = {f"{h} segments": Tampered(horizon=h) for h in (1, 2, 4, 8, 16)}
+    return "Banks", ("bank", *_HEAD), banks
+
+
+def _horizon(shipped: Shipped, read: Sequence[Case]) -> Table:
+    far = {f"{h} segments": Tampered(horizon=h) for h in (1, 2, 4, 8)}
     heard = [(n, *_row(_again(shipped, read, w), read)) for n, w in far.items()]
-    yield "Horizon: how far back the memory may have heard", ("heard", *_HEAD), heard
+    return "Horizon: how far back the memory may have heard", ("heard", *_HEAD), heard
+
+
+def _lengths(shipped: Shipped, read: Sequence[Case]) -> Table:
     lengths = [(str(size), *_row(_again(_resized(shipped, size), read, Tampered()), read)) for size in (8, 16, 32, 64)]
-    yield "Segment length (trained with 32)", ("utterances", *_HEAD), lengths
+    return "Segment length (trained with 32)", ("utterances", *_HEAD), lengths
+
+
+_BINS = ((0, 1, "0-1"), (2, 4, "2-4"), (5, 16, "5-16"), (17, 10_000, "over 16"))  # segments
+
+
+def _by_age(shipped: Shipped, read: Sequence[Case]) -> Table:
+    """Role by how long ago the memory last heard the speaker: the youngest evidence that it can have."""
+    size = shipped.model.sizes.segment
+    empty_handed = _again(shipped, read, Tampered("zeroed"))
+    ages = [_since_heard(c.packed, size) for c in read]
+    rows: list[tuple[str, ...]] = []
+    for first, last, name in _BINS:
+        counts = np.zeros(3)
+        for full, zeroed, age in zip(read, empty_handed, ages, strict=True):
+            chosen = (age >= first) & (age <= last) & (full.meeting.role != MISSING)
+            rights = [(c.reading.logits["role"].argmax(1) == c.meeting.role)[chosen].sum() for c in (full, zeroed)]
+            counts += [*rights, chosen.sum()]
+        if counts[2]:
+            rows.append((name, f"{counts[2]:.0f}", *(f"{n / counts[2]:.3f}" for n in counts[:2])))
+    head = ("segments since they spoke", "utterances", "memory", "emptied every segment")
+    return "Role by age of the evidence", head, rows
+
+
+def _since_heard(packed: Packed, size: int) -> NDArray[np.int64]:
+    """Segments since the speaker of each utterance spoke in an earlier segment; -1 at their first."""
+    last: dict[int, int] = {}
+    before: dict[int, int] = {}
+    out = np.full(len(packed), -1)
+    for i, who in enumerate(packed.speaker.tolist()):
+        if last.get(who, i // size) < i // size:
+            before[who] = last[who]
+        if who in before:
+            out[i] = i // size - before[who]
+        last[who] = i // size
+    return out
 
 
 def _switches() -> dict[str, Switches]:
@@ -163,11 +223,14 @@ def _cost(shipped: Shipped, read: Sequence[Case]) -> Table:
     pieces = [(c.packed, first) for c in read for first in range(0, len(c.packed) - size, size)]
     rng = np.random.default_rng(0)
     state, taken = empty(shipped.model), []
+    reads: list[dict[str, float]] = []
     for number in range(1, 541):  # 540 segments of 32 are ten hours at AMI's 29 utterances a minute
         piece = segment([pieces[int(rng.integers(len(pieces)))]], size)
-        began = time.perf_counter()
-        state, _ = step(shipped.model, state, piece)
-        taken.append((time.perf_counter() - began) * 1000)
+        began, busy = time.perf_counter(), time.process_time()
+        state, output = step(shipped.model, state, piece)
+        taken.append((time.process_time() - busy) * 1000)
+        whole = (time.perf_counter() - began) * 1000
+        reads.append({name: ms / whole for name, ms in output.read_ms.items()})
         if number in (32, 108, 540):
             last = np.array(taken[-100:])
             rows.append(
@@ -175,18 +238,19 @@ def _cost(shipped: Shipped, read: Sequence[Case]) -> Table:
                     f"{number * size / 29 / 60:.1f}",
                     f"{np.median(last):.1f}",
                     f"{np.quantile(last, 0.95):.1f}",
+                    *(f"{np.median([r[name] for r in reads[-100:]]):.0%}" for name in READS),
                     f"{state.bytes() / 1e6:.2f}",
                 )
             )
     off = Switches(cache=False, tokens=False, slots=False, archive=False)
     bare = []
     for _ in range(60):
-        began = time.perf_counter()
+        busy = time.process_time()
         step(shipped.model, empty(shipped.model, archive=8), piece, switches=off)
-        bare.append((time.perf_counter() - began) * 1000)
-    rows.append(("no memory", f"{np.median(bare):.1f}", f"{np.quantile(bare, 0.95):.1f}", "0"))
+        bare.append((time.process_time() - busy) * 1000)
+    rows.append(("no memory", f"{np.median(bare):.1f}", f"{np.quantile(bare, 0.95):.1f}", "-", "-", "-", "0"))
     return (
         f"Cost of a step of {size} utterances, {torch.get_num_threads()} thread(s)",
-        ("hours", "ms median", "ms p95", "state MB"),
+        ("hours", "CPU ms median", "CPU ms p95", *(f"of it {name}" for name in READS), "state MB"),
         rows,
     )

@@ -5,14 +5,16 @@ Letters of shapes as in model.py.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from memory.model import MemoryTransformer, Rows, Segment, Switches, delta_weights
+from memory.model import BACK, MemoryTransformer, Rows, Segment, Switches, delta_weights
 from memory.state import (
     CREATED,
     HITS,
@@ -29,6 +31,7 @@ from memory.state import (
 )
 
 ALL_ON = Switches()
+READS = ("slots", "archive", "attention")
 SAME_ITEM = 0.7  # cosine of keys from which two mentions are one item
 READ_FROM = 0.1  # share of an utterance's attention from which a slot counts as read
 WRITE_FROM = 0.5  # write gate from which an utterance gets an item slot
@@ -46,6 +49,8 @@ class Output:
     archive_mass: Tensor  # (B, S, top)
     item_writes: Tensor  # (B, writes, 3) position in the segment, slot, 1 where it was given anew; -1 = none
     gate: Tensor  # (B, M) how much the memory tokens let in
+    strength: Tensor  # (B, S) how much each utterance is worth an item slot
+    read_ms: dict[str, float]  # by READS: the slots, the archive, the attention on cache, tokens, slots and segment
 
 
 def empty(model: MemoryTransformer, streams: int = 1, *, archive: int | None = None) -> MemoryState:
@@ -73,33 +78,37 @@ def step(
     model: MemoryTransformer, state: MemoryState, segment: Segment, *, switches: Switches = ALL_ON
 ) -> tuple[MemoryState, Output]:
     """Read one segment. The state that goes in stays as it is; which banks are read, `switches` says."""
-    x = model.encoder(segment)  # (B, S, d)
+    x, own_words = model.encoder(segment)  # (B, S, d)
     size = x.shape[1]
     live, probes = segment.valid[:, :size], segment.probes[:, :size]
-    hits = state.slot_clock[:, SPEAKER_SLOTS, HITS] * switches.slots
-    value = state.slot_value[:, SPEAKER_SLOTS] * switches.slots
     told = model.slots.written(x, probes)
-    own, count = model.slots.read_own(x, told, segment, value, hits)
-    entered = x + model.slots.own(torch.cat([own, torch.log1p(count).unsqueeze(-1) / 4], -1))
+    items = model.slots.items(x, own_words, live)
+    ms = dict.fromkeys(READS, 0.0)
+    with _timed(ms, "slots"):
+        own, count = _own(model, state, segment, x, told, switches)
+        found, recalled = model.slots.recall(items, *_items(state, switches))
+    entered = x + model.slots.own(torch.cat([own, torch.log1p(count).unsqueeze(-1) / 4], -1)) + found
     entered = entered + (model.slots.names[segment.speaker] * segment.known.unsqueeze(-1))
-    rows = _rows(model, state, segment, switches)
-    inputs, h = [], entered
-    archived = state.archive_filled & switches.archive
-    for number, layer in enumerate(model.layers):
-        inputs.append(h)
-        h, mass = layer(h, state.cache[:, number], rows)
-        if number == 0:
-            h, which, weight = model.archive(h, state.archive, archived)
+    inputs, h = [entered], model.nearby(_past(state, switches), entered)
+    with _timed(ms, "attention"):
+        rows = _rows(model, state, segment, switches)
+        h, mass = model.layers[0](h, state.cache[:, 0], rows)
+    with _timed(ms, "archive"):
+        h, which, weight = model.archive(h, state.archive, state.archive_filled & switches.archive)
+    with _timed(ms, "attention"):
+        for number, layer in enumerate(model.layers[1:], 1):
+            inputs.append(h)
+            h, mass = layer(h, state.cache[:, number], rows)
     h = model.norm(h)
     logits = model.heads(h, probes, own, count)
     tokens, gate = model.tokens(state.tokens, h, live)
     new = _cached(replace(state, tokens=tokens), torch.stack(inputs, 1), segment)
     new = _archived(new, F.normalize(model.archive.row(x.detach()), dim=-1).detach(), live)
-    new = _touch(new, mass, live)
+    new = _touch(new, torch.maximum(mass[..., -ITEMS:], recalled), live)
     new = _write_speakers(model, new, x, told, segment)
-    new, writes = _write_items(model, new, h, live)
+    new, writes = _write_items(model, new, items) if switches.slots else (new, _unwritten(model, items[2]))
     new = replace(new, position=state.position + live.sum(1))
-    return new, Output(logits, h, torch.tanh(model.topics.told(h)), mass, which, weight, writes, gate)
+    return new, Output(logits, h, torch.tanh(model.topics.told(h)), mass, which, weight, writes, gate, items[2], ms)
 
 
 def run(
@@ -116,6 +125,36 @@ def run(
         if truncate and number % truncate == 0:
             state = state.detach()
         yield state, output
+
+
+@contextmanager
+def _timed(ms: dict[str, float], what: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    ms[what] += (time.perf_counter() - began) * 1000
+
+
+def _own(
+    model: MemoryTransformer, state: MemoryState, segment: Segment, x: Tensor, told: Tensor, switches: Switches
+) -> tuple[Tensor, Tensor]:
+    """Each utterance's speaker as their slot knows them then, (B, S, v), and after how many utterances (B, S)."""
+    hits = state.slot_clock[:, SPEAKER_SLOTS, HITS] * switches.slots
+    value = state.slot_value[:, SPEAKER_SLOTS] * switches.slots
+    return model.slots.read_own(x, told, segment, value, hits)
+
+
+def _items(state: MemoryState, switches: Switches) -> tuple[Tensor, Tensor, Tensor]:
+    """Keys, values and age (0 to 1, infinite where empty or off) of the item slots."""
+    clock, now = state.slot_clock[:, ITEM_SLOTS], state.position.view(-1, 1)
+    age = (now - clock[..., WRITTEN]) / now.clamp(min=1)
+    age = torch.where((clock[..., HITS] > 0) & switches.slots, age, torch.inf)
+    return state.slot_key[:, ITEM_SLOTS], state.slot_value[:, ITEM_SLOTS], age
+
+
+def _past(state: MemoryState, switches: Switches) -> Tensor:
+    """The last BACK utterances as they entered the first layer, (B, BACK, d), zero where there are none."""
+    last = state.cache[:, 0, -BACK:] * (state.cache_filled[:, -BACK:, None] & switches.cache)
+    return F.pad(last, (0, 0, BACK - last.shape[1], 0))
 
 
 def _rows(model: MemoryTransformer, state: MemoryState, segment: Segment, switches: Switches) -> Rows:
@@ -201,12 +240,17 @@ def _write_speakers(
     )
 
 
-def _write_items(model: MemoryTransformer, state: MemoryState, h: Tensor, live: Tensor) -> tuple[MemoryState, Tensor]:
+def _unwritten(model: MemoryTransformer, strength: Tensor) -> Tensor:
+    return torch.full((len(strength), min(model.sizes.writes, strength.shape[1]), 3), -1)
+
+
+def _write_items(
+    model: MemoryTransformer, state: MemoryState, items: tuple[Tensor, Tensor, Tensor]
+) -> tuple[MemoryState, Tensor]:
     """The few utterances that the gate lets through each go to the item slot of their key, or to a free one."""
-    slots, streams = model.slots, torch.arange(len(h))
-    strength = torch.sigmoid(slots.write(h)).squeeze(-1) * live  # (B, S)
-    picked = strength.topk(min(model.sizes.writes, h.shape[1]), 1).indices.sort(1).values
-    keys, values = F.normalize(slots.key(h), dim=-1), torch.tanh(slots.item(h))
+    keys, values, strength = items
+    streams = torch.arange(len(keys))
+    picked = strength.topk(min(model.sizes.writes, keys.shape[1]), 1).indices.sort(1).values
     key, value, clock = (t[:, ITEM_SLOTS] for t in (state.slot_key, state.slot_value, state.slot_clock))
     done = []
     for column in picked.unbind(1):
@@ -247,8 +291,8 @@ def _least_useful(clock: Tensor, position: Tensor) -> Tensor:
 
 
 def _touch(state: MemoryState, mass: Tensor, live: Tensor) -> MemoryState:
-    """Item slots that an utterance gave READ_FROM of its attention count as read; mass (B, S, R)."""
-    seen = mass[..., -ITEMS:].detach() * live.unsqueeze(-1) >= READ_FROM  # (B, S, ITEMS)
+    """Item slots that an utterance gave READ_FROM of its attention count as read; mass (B, S, ITEMS)."""
+    seen = mass.detach() * live.unsqueeze(-1) >= READ_FROM  # (B, S, ITEMS)
     at = state.position.view(-1, 1, 1) + torch.arange(mass.shape[1]).view(1, -1, 1)
     last = torch.where(seen, at, NEVER).amax(1)
     clock = state.slot_clock[:, ITEM_SLOTS].clone()

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from memory.corpora import Heard, MindError
 
-VERSION = 1
+VERSION = 2  # 2: item slots are keyed by what was said, not by what the layers made of it
 SPEAKERS, TOPICS, ITEMS = 12, 24, 32  # slots of each kind, in this order along K
 SLOTS = SPEAKERS + TOPICS + ITEMS
 SPEAKER_SLOTS = slice(0, SPEAKERS)

@@ -32,6 +32,9 @@ class Statistics:
     pinned: int
     evicted: int  # since the start
     step_ms: float  # the whole segment
+    slots_ms: float  # of it, reading the slots of speakers and items
+    archive_ms: float  # the archive
+    attention_ms: float  # and the layers' attention: cache, tokens and slots in one, with the segment itself
     state_bytes: int
 
 
@@ -67,6 +70,7 @@ def statistics(before: MemoryState, after: MemoryState, output: Output, count: i
         pinned=int(after.slot_clock[0, :, PINNED].sum()),
         evicted=after.ledger.evicted,
         step_ms=round(took_ms, 1),
+        **{f"{read}_ms": round(ms, 2) for read, ms in output.read_ms.items()},
         state_bytes=after.bytes(),
     )
 

@@ -17,7 +17,7 @@ from memory.probes import GROUPS
 from memory.state import SPEAKERS
 from memory.words import Ints
 
-READING_SHARES = (0.5, 0.25, 0.25)  # how often each of READINGS is taken
+READING_SHARES = (0.7, 0.15, 0.15)  # how often each of READINGS is taken
 SWAPPED_SHARE = 0.3  # of the meetings in which some utterances are given to a wrong speaker
 SWAPPED = 0.1  # of the utterances in these
 TASKS = (*GROUPS, "swapped", "topic")

@@ -27,6 +27,7 @@ from memory.probes import FLAGS, Probes
 from memory.recurrence import ALL_ON, Output, empty, step
 from memory.state import TOPICS, MemoryState
 from memory.weights import Shipped, save
+from memory.weights import load as load_weights
 
 WEIGHT = {  # of each task's loss; with more for the rare ones and roles their noise drowned the rest (LOG.md)
     "act": 1.0,
@@ -40,7 +41,9 @@ WEIGHT = {  # of each task's loss; with more for the rare ones and roles their n
     "opens": 2.0,
     "turns": 1.5,
     "return": 0.2,
+    "write": 0.2,
 }
+WORTH = 20.0  # how much more an item missed by the write gate counts than another utterance let in
 ARCHIVE = 768  # rows while training
 BANK_DROP = 0.1  # a bank is off for a whole step of all streams
 
@@ -56,6 +59,9 @@ class Plan:
     seed: int = 0
     depths: tuple[int, ...] = (1, 2, 4)  # segments that a gradient goes back, in equal parts of the training
     switches: Switches = ALL_ON
+
+
+ADAPTED = Plan(epochs=3, streams=4, rate=4e-4, depths=(2,))  # a handful of meetings, from weights that know others
 
 
 def losses(
@@ -77,6 +83,10 @@ def losses(
             out[task] = F.cross_entropy(mine, wanted, reduction="sum") / 32
         else:
             out[task] = F.cross_entropy(mine, wanted)
+    kept = torch.maximum(labels["action"], labels["decision"])
+    if bool((kept != MISSING).any()):  # actions and decisions are worth an item slot
+        chance, wanted = output.strength[kept != MISSING].clamp(1e-5, 1 - 1e-5), kept[kept != MISSING].float()
+        out["write"] = -(WORTH * wanted * chance.log() + (1 - wanted) * (1 - chance).log()).mean()
     where = ((labels["turns"] == 1) & (labels["topic"] < TOPICS)).nonzero()
     if len(where):
         logits, there = topics.point(model, before, output.h, output.told, labels["topic"], where)
@@ -91,7 +101,22 @@ def train(
 ) -> MemoryTransformer:
     """The model after plan.epochs; a checkpoint of the same plan is gone on from. Raises MindError for another's."""
     torch.manual_seed(plan.seed)
-    model = MemoryTransformer(sizes)
+    return taught(MemoryTransformer(sizes), ready, plan, checkpoint=checkpoint, say=say)
+
+
+def adapt(shipped: Shipped, meetings: Sequence[Annotated], plan: Plan = ADAPTED, *, say: Say = print) -> Shipped:
+    """Shipped weights, taught a little more by a few annotated meetings of another domain; the probes stay."""
+    torch.manual_seed(plan.seed)
+    model = MemoryTransformer(shipped.model.sizes)
+    model.load_state_dict(shipped.model.state_dict())
+    ready = [material.read(c, shipped.probes) for c in material.count(meetings, shipped.probes.weights)]
+    return replace(shipped, model=taught(model, ready, plan, say=say))
+
+
+def taught(
+    model: MemoryTransformer, ready: Sequence[Readable], plan: Plan, *, checkpoint: Path | None = None, say: Say = print
+) -> MemoryTransformer:
+    """The model after plan.epochs more of these meetings."""
     optimizer = _optimizer(model, plan)
     first = _resume(checkpoint, model, optimizer, plan) if checkpoint else 0
     for number in range(first, plan.epochs):
@@ -218,6 +243,9 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="file that keeps the fitted probes between runs")
     parser.add_argument("--epochs", type=int, default=Plan.epochs)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--adapt", type=Path, help="weights to adapt to the meetings of --data instead of starting anew"
+    )
     parser.add_argument("--without", nargs="*", default=[], help="banks to leave out: cache tokens slots archive")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
@@ -228,6 +256,9 @@ def main() -> None:
         number, count = map(int, given.fold.split("/"))
         meetings = list(folds(meetings, count))[number - 1][0]
     say = partial(print, flush=True)
+    if given.adapt:
+        save(given.out, adapt(load_weights(given.adapt), meetings, replace(ADAPTED, seed=given.seed), say=say))
+        return
     probes, ready = prepared(meetings, cache=given.cache, say=say)
     switches = Switches(**{name: name not in given.without for name in asdict(Switches())})
     plan = Plan(epochs=given.epochs, seed=given.seed, switches=switches)

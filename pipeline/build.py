@@ -42,7 +42,7 @@ from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
 from pipeline.live import Session, Wanted
 from pipeline.meeting import Attribute, Heard, Parts, Recognized, Stage, hear, keep, meet, staged
-from pipeline.mind import remember
+from pipeline.mind import Carry, remember
 from pipeline.minutes import MinutesStage
 from pipeline.series import Series
 from pipeline.settings import Settings
@@ -164,11 +164,13 @@ class Run:
     def _stages(self, folder: Path, series: str = "") -> tuple[Stage, ...]:
         """What listens to the words of the meeting in this folder: the memory, the shelf, the taker of notes."""
         carried: tuple[Item, ...] = ()
+        carry = None
         if series:
             belongs = Series(series, self._library)
             carried = belongs.carried(before=folder.name)
             belongs.join(folder.name)
-        memory = (remember(lambda: self._mind, folder),) if self._settings.memory.enabled else ()
+            carry = Carry(belongs.state_path, folder.name)
+        memory = (remember(lambda: self._mind, folder, carry),) if self._settings.memory.enabled else ()
         passages = (PassageStage(self._shelf),) if self._shelf is not None else ()
         return (*memory, *passages, MinutesStage(carried), *self.after_notes())
 

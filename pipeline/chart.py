@@ -13,7 +13,7 @@ _LANES: tuple[tuple[str, tuple[str, ...]], ...] = (  # title -> series, each a k
     ("attention by bank", ("mass_tokens", "mass_speakers", "mass_items", "mass_archive")),
     ("reads and writes", ("hit_rate", "write_rate", "gate_open")),
     ("age of what is read, utterances", ("age_p50", "age_p95")),
-    ("ms a segment", ("step_ms",)),
+    ("ms a segment", ("step_ms", "slots_ms", "archive_ms", "attention_ms")),
 )
 
 
@@ -37,7 +37,7 @@ def _x(at: float, end: float) -> float:
 
 
 def _lane(name: str, keys: Sequence[str], moments: Sequence[dict[str, Any]], *, end: float, top: int) -> list[str]:
-    most = max([float(m[key]) for m in moments for key in keys] or [0.0]) or 1.0
+    most = max([float(m.get(key, 0)) for m in moments for key in keys] or [0.0]) or 1.0
     base, tall = top + _LANE - 20, _LANE - 35
     parts = [
         f'<text x="12" y="{top + 12}">{name}</text>',
@@ -45,7 +45,7 @@ def _lane(name: str, keys: Sequence[str], moments: Sequence[dict[str, Any]], *, 
         f'<line x1="{_LEFT}" y1="{base}" x2="{_WIDTH - 20}" y2="{base}" stroke="#aaa"/>',
     ]
     for row, (key, color) in enumerate(zip(keys, _COLORS, strict=False)):
-        points = " ".join(f"{_x(m['at'], end):.1f},{base - tall * float(m[key]) / most:.1f}" for m in moments)
+        points = " ".join(f"{_x(m['at'], end):.1f},{base - tall * float(m.get(key, 0)) / most:.1f}" for m in moments)
         parts.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="1.5"/>')
         parts.append(f'<text x="12" y="{top + 28 + 13 * row}" fill="{color}">{key.removeprefix("mass_")}</text>')
     return parts

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from pipeline.events import Event, Named, Opened, PipelineError, Said
 from pipeline.export import FORMATS, minutes
 from pipeline.journal import lock, rewrite
 from pipeline.library import MEETINGS, Library, Meeting
-from pipeline.mind import STATE
+from pipeline.mind import BEFORE, STATE
 from pipeline.series import FOLDER as SERIES
 from pipeline.voiceprints import Voiceprints, overwritten
 from retrieval import documents
@@ -67,8 +67,9 @@ def forget_person(
     *,
     shelf: Callable[[], Shelf],
     warn: Callable[[str], None],
+    without_them: Collection[Path] = (),
 ) -> Forgotten:
-    """Forget a person in the library and in the named folders of exports.
+    """Forget a person in the library and in the named folders of exports; memories `without_them` stay.
 
     Raises PipelineError or ShelfError where a disk refuses.
     """
@@ -80,7 +81,7 @@ def forget_person(
     scrubbed: Callable[[Event], Event | None] = lambda event: _without(event, mention)
     meetings = library.meetings()
     naming = [m.id for m in meetings if any(scrubbed(event) != event for event in library.events(m))]
-    memories = _unremembered(naming, library)
+    memories = _unremembered(naming, library, without_them)
     if naming and (library.home / "shelf").is_dir():
         for id in naming:  # what is asked for next puts them there again, without the name
             shelf().drop(id)
@@ -99,7 +100,7 @@ def mentions(name: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{found})(?!\w)", re.IGNORECASE)
 
 
-def _unremembered(meetings: Iterable[str], library: Library) -> int:
+def _unremembered(meetings: Iterable[str], library: Library, spared: Collection[Path] = ()) -> int:
     """Remove the memories that heard these meetings: their own, and in a series those of all that came after them."""
     gone, folders = set(meetings), set[Path]()
     for path, listed in _series(library.home):
@@ -109,7 +110,7 @@ def _unremembered(meetings: Iterable[str], library: Library) -> int:
             folders |= {library.home / MEETINGS / id for id in order[heard[0] :]}
             folders.add(path.with_suffix(""))
     folders |= {library.home / MEETINGS / id for id in gone}
-    states = sorted({*(f / STATE for f in folders), *(f / "state.pt" for f in folders)})
+    states = sorted({f / name for f in folders for name in (STATE, BEFORE)} - set(spared))
     return sum(overwritten(path) for path in states if path.is_file())
 
 

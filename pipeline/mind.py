@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audio.speech import Utterance
 from memory.corpora import Heard, MindError
-from memory.marks import Marks
+from memory.marks import GROUP, UNKNOWN, Marks
 from memory.titles import keywords, title
-from pipeline.events import Concluded, Event, Learned, Said, Trouble
+from memory.words import LOOKAHEAD
+from pipeline.events import Concluded, Corrected, Event, Learned, Named, Said, Trouble
 
 if TYPE_CHECKING:  # torch takes a second to import, also where no memory is wanted
     from memory.mind import Heed, Mind
     from memory.state import MemoryState
 
-STATE = "memory.safetensors"  # beside the journal
+STATE = "memory.safetensors"  # beside the journal, once the meeting is over
+BEFORE = "memory-before.safetensors"  # what the meeting took over from the series
 _EVIDENCE = 8  # utterances that an event of a topic names
 _TOLD = 4  # decimals of a probability in the journal
 
@@ -48,73 +51,177 @@ class _Spoken:
         return Learned("subject", content, tuple(dict.fromkeys([ids[0], *proof])))
 
 
-def remember(load: Callable[[], Mind], folder: Path) -> Callable[[Iterable[Event], Iterable[Event]], Iterator[Event]]:
-    """The stage of one meeting, whose memory lies in `folder`; `load` is called when the first words come."""
+@dataclass(frozen=True)
+class Carry:
+    """Where a series keeps its memory between two meetings."""
+
+    path: Path
+    meeting: str  # the id of the one that is held now
+
+
+def remember(
+    load: Callable[[], Mind], folder: Path, carry: Carry | None = None
+) -> Callable[[Iterable[Event], Iterable[Event]], Iterator[Event]]:
+    """The stage of one meeting, whose memory lies in `folder`; `load` is called when the first words come.
+
+    With `carry` the memory begins as the series' last meeting left it, and is left there for the next.
+    """
 
     def stage(past: Iterable[Event], coming: Iterable[Event]) -> Iterator[Event]:
-        return _Listener(load, folder / STATE).listen(list(past), coming)
+        return _Listener(load, folder, carry).listen(list(past), coming)
 
     return stage
+
+
+def person(name: str) -> str:
+    """What a series' memory calls somebody: the same for the same name, which cannot be read from it."""
+    return "p" + sha256(name.strip().casefold().encode()).hexdigest()[:16]
 
 
 class _Listener:
     """One meeting's memory while it runs."""
 
-    def __init__(self, load: Callable[[], Mind], path: Path) -> None:
-        self._load, self._path = load, path
+    def __init__(self, load: Callable[[], Mind], folder: Path, carry: Carry | None) -> None:
+        self._load, self._folder, self._carry = load, folder, carry
         self._mind: Mind | None = None
+        self._deaf = False  # the weights could not be loaded
+        self._start: MemoryState | None = None  # before the first word
         self._state: MemoryState | None = None
         self._spoken = _Spoken()
         self._topic = -1
         self._marks: list[Marks] = []
+        self._said: dict[str, Heard] = {}  # with speakers and texts as they are known now
+        self._names: dict[str, str] = {}
+        self._stale = False  # what is in the banks was said by others, or otherwise, than is known now
 
     def listen(self, past: list[Event], coming: Iterable[Event]) -> Iterator[Event]:
         """All that comes, and after an utterance what the memory makes of it; the last of it before Concluded."""
-        ready, concluded = False, any(isinstance(e, Concluded) for e in past)
+        concluded = any(isinstance(e, Concluded) for e in past)
+        for event in past:
+            self._know(event)
         for event in coming:
-            if concluded or not isinstance(event, Said | Concluded):
+            if concluded:
                 yield event
                 continue
-            if not ready:
-                ready = True
-                try:
-                    self._begin([e.utterance for e in past if isinstance(e, Said) and not e.utterance.suppressed])
-                except MindError as error:
-                    yield Trouble(f"{error} (the meeting goes on without its memory)")
+            if self._mind is None and not self._deaf and isinstance(event, Said | Concluded):
+                yield from self._begin()
             if isinstance(event, Concluded):
                 yield from self._end()
-                yield event
-                continue
             yield event
-            if not event.utterance.suppressed:
-                yield from self._hear(_heard(event.utterance))
+            self._know(event)
+            if isinstance(event, Said) and event.utterance.id in self._said:
+                yield from self._hear(event.utterance.id)
 
-    def _begin(self, past: list[Utterance]) -> None:
-        """The memory as the break left it; where the journal knows less or more, it is heard again from the first."""
-        self._mind = self._load()
-        self._state = self._mind.empty()
-        for utterance in past:
-            for _ in self._hear(_heard(utterance)):
-                pass  # the journal has it
+    def _know(self, event: Event) -> None:
+        """Who said what, by all that was told so far."""
+        match event:
+            case Said(utterance) if not utterance.suppressed:
+                self._said[utterance.id] = _heard(utterance)
+            case Corrected(id, "speaker" | "text" as field, value) if id in self._said:
+                before = self._said[id]
+                changed = replace(before, text=value) if field == "text" else replace(before, speaker=value)
+                self._stale |= changed != before
+                self._said[id] = changed
+            case Named(label, name) if self._carry:
+                self._stale |= self._names.get(label, "") != name
+                self._names[label] = name
 
-    def _hear(self, heard: Heard) -> Iterator[Event]:
+    def known(self, events: Iterable[Event]) -> Iterator[tuple[Mapping[str, str], Heard]]:
+        """All that a journal says was said, with the names that its speakers have by its end."""
+        for event in events:
+            self._know(event)
+        yield from ((self._names, heard) for heard in self._said.values())
+
+    def _begin(self) -> Iterator[Event]:
+        """The memory as the meeting began with it, and then all that the journal has, as it is known now."""
+        self._stale = False
+        try:
+            self._mind = self._load()
+        except MindError as error:
+            self._deaf = True
+            yield Trouble(f"{error} (the meeting goes on without its memory)")
+            return
+        self._start = self._mind.empty()
+        try:
+            self._start = self._inherited(self._mind)
+        except MindError as error:
+            yield Trouble(f"{error} (the meeting goes on with an empty memory)")
+        self._again()
+
+    def _inherited(self, mind: Mind) -> MemoryState:
+        """Kept beside the journal too: after a break it begins as before, whatever the series holds by then."""
+        if self._carry is None:
+            return mind.empty()
+        kept = self._folder / BEFORE
+        if not kept.exists() and self._carry.path.exists():
+            mind.load_state(self._carry.path).save(kept)
+        return mind.load_state(kept) if kept.exists() else mind.empty()
+
+    def _again(self) -> None:
+        """All that was said, heard from the start by what is known now; of its marks those stand that were told."""
+        if self._mind is None or self._start is None:
+            return
+        heed = self._mind.absorb(self._start, [self._keyed(u) for u in self._said.values()])
+        self._state, self._stale = heed.state, False
+        if not self._spoken.texts:  # after a break: the journal has these marks, but nobody here does
+            for mark in heed.marks:
+                self._spoken.topics.setdefault(mark.topic, []).append(mark.utterance_id)
+                self._topic = mark.topic if mark.boundary else self._topic
+            waiting = len(heed.state.ledger.topics)
+            self._marks = [self._told(m) for m in heed.marks[len(heed.marks) - waiting :]]
+        self._spoken.texts = {u.id: u.text for u in self._said.values()}
+        self._spoken.starts = {u.id: u.start_s for u in self._said.values()}
+
+    def _keyed(self, heard: Heard) -> Heard:
+        """With the speaker as the memory calls them: in a series who has a name is the same in every meeting."""
+        if self._carry is None or not heard.speaker:
+            return heard
+        return _keyed(heard, self._names, self._carry.meeting)
+
+    def _told(self, mark: Marks) -> Marks:
+        """With this meeting's labels and utterances only."""
+        if self._carry is None:
+            return mark
+        labels = {self._keyed(u).speaker: u.speaker for u in self._said.values()}
+        owner = mark.owner if mark.owner in (GROUP, UNKNOWN) else labels.get(mark.owner, UNKNOWN)
+        return replace(mark, owner=owner, read_ids=tuple(id for id in mark.read_ids if id in self._said))
+
+    def _hear(self, id: str) -> Iterator[Event]:
         if self._mind is None or self._state is None:
             return
-        self._spoken.texts[heard.id], self._spoken.starts[heard.id] = heard.text, heard.start_s
-        yield from self._heed(self._mind, self._mind.hear(self._state, heard))
+        heard = self._said[id]
+        ready = len(self._state.ledger.pending) + 1 - LOOKAHEAD
+        if self._stale and ready >= self._mind.segment:  # corrected before it goes into the banks
+            last = self._said.pop(id)
+            self._again()
+            self._said[id] = last
+        self._spoken.texts[id], self._spoken.starts[id] = heard.text, heard.start_s
+        yield from self._heed(self._mind, self._mind.hear(self._state, self._keyed(heard)))
 
     def _end(self) -> Iterator[Event]:
         if self._mind is None or self._state is None:
             return
+        if self._stale:
+            self._again()
         yield from self._heed(self._mind, self._mind.finish(self._state))
         if self._topic >= 0:
             yield self._spoken.learned(self._topic, "closes", self._mind)
-        self._state.save(self._path)
+        yield from self._leave(self._state)
+
+    def _leave(self, state: MemoryState) -> Iterator[Event]:
+        """The memory beside the journal, and for the next meeting of the series; a full disk costs only these."""
+        try:
+            state.save(self._folder / STATE)
+            if self._carry:
+                self._carry.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                left(state, self._carry.meeting).save(self._carry.path)
+        except (MindError, OSError) as error:
+            yield Trouble(f"{error} (the next meeting of the series does without this one's memory)")
 
     def _heed(self, mind: Mind, heed: Heed) -> Iterator[Event]:
         self._state = heed.state
         for mark in heed.marks:
-            self._marks.append(mark)
+            self._marks.append(self._told(mark))
             self._spoken.topics.setdefault(mark.topic, []).append(mark.utterance_id)
             if mark.boundary:
                 if self._topic >= 0 and self._topic != mark.topic:
@@ -128,7 +235,30 @@ class _Listener:
             self._marks = []
             evicted = [asdict(e) for e in heed.state.ledger.evictions if e.at > heed.statistics.at - 2 * mind.segment]
             yield Learned("memory", {**asdict(heed.statistics), "evictions": evicted}, ())
-            heed.state.save(self._path)
+
+
+def left(state: MemoryState, meeting: str) -> MemoryState:
+    """What a finished meeting leaves to the next of its series: of the speakers those who have a name."""
+    from memory.policy import handed_on  # imports torch
+
+    return handed_on(state, meeting, [label for label in state.ledger.speakers if "@" not in label])
+
+
+def heard_again(mind: Mind, meetings: Iterable[tuple[str, Iterable[Event]]], *, without: str = "") -> MemoryState:
+    """The memory of a series from its meetings' ids and journals, as it is left to the next; `without` a person, it
+    is what it would be had they never been heard."""
+    state, gone = mind.empty(), person(without)
+    for meeting, events in meetings:
+        listener = _Listener(lambda: mind, Path(), Carry(Path(), meeting))
+        said = [_keyed(heard, names, meeting) for names, heard in listener.known(events)]
+        state = mind.absorb(state, [heard for heard in said if not without or heard.speaker != gone]).state
+        state = left(mind.finish(state).state, meeting)
+    return state
+
+
+def _keyed(heard: Heard, names: Mapping[str, str], meeting: str) -> Heard:
+    name = names.get(heard.speaker, "")
+    return replace(heard, speaker=(person(name) if name else f"{heard.speaker}@{meeting}") if heard.speaker else "")
 
 
 def marks_of(events: Iterable[Event]) -> Iterator[Marks]:

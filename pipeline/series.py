@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from memory.notes import Item
-from pipeline.events import PipelineError
+from pipeline.events import Named, PipelineError
 from pipeline.library import Library, slug
+from pipeline.mind import BEFORE, STATE, heard_again
 from pipeline.minutes import carried_over, minutes_of
+
+if TYPE_CHECKING:
+    from memory.mind import Mind
 
 FOLDER = "series"  # in the library's home
 
@@ -23,13 +29,13 @@ class Series:
 
     @property
     def path(self) -> Path:
-        """The file that lists its meetings; the memory's state lies beside it, as `state.pt` in a folder of that name."""
+        """The file that lists its meetings; the memory's state lies beside it, in a folder of that name."""
         return self.library.home / FOLDER / f"{slug(self.name)}.json"
 
     @property
     def state_path(self) -> Path:
         """Where the memory keeps its state between two meetings of the series."""
-        return self.path.with_suffix("") / "state.pt"
+        return self.path.with_suffix("") / "memory.safetensors"
 
     def meetings(self) -> list[str]:
         """The ids of its meetings; those that were deleted since are left out. Raises PipelineError."""
@@ -59,6 +65,20 @@ class Series:
                 f"{self.path} cannot be written ({error.strerror}); make room or give access"
             ) from error
 
+    def forget_in_memory(self, person: str, load: Callable[[], Mind]) -> bool:
+        """Hear the series again without this person, before their name goes from the journals; False where they were
+        never named in it. Raises MindError."""
+        meetings = [(id, list(self.library.events(self.library.meeting(id)))) for id in self.meetings()]
+        wanted = person.strip().casefold()
+        if not any(isinstance(e, Named) and e.name.strip().casefold() == wanted for _, es in meetings for e in es):
+            return False
+        if self.state_path.exists():
+            heard_again(load(), meetings, without=person).save(self.state_path)
+        for id, _ in meetings:  # of a meeting that is over they are of no more use
+            for name in (STATE, BEFORE):
+                (self.library.folder(self.library.meeting(id)) / name).unlink(missing_ok=True)
+        return True
+
     def carried(self, before: str = "") -> tuple[Item, ...]:
         """What the meeting before this one left open; of the last one where `before` is no member yet."""
         joined = self.meetings()
@@ -67,3 +87,13 @@ class Series:
             return ()
         last = self.library.meeting(earlier[-1])
         return carried_over(minutes_of(self.library.events(last)), self.name, len(earlier))
+
+
+def all_series(library: Library) -> Iterator[Series]:
+    """Every series of the library. Raises PipelineError where a file of one cannot be read."""
+    for path in sorted((library.home / FOLDER).glob("*.json")):
+        try:
+            name = json.loads(path.read_text(encoding="utf-8"))["name"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise PipelineError(f"{path} cannot be read; put a backup in its place or remove it") from error
+        yield Series(str(name), library)

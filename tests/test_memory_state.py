@@ -124,18 +124,17 @@ def test_a_damaged_or_foreign_state_is_refused(tmp_path: Path) -> None:
         MemoryState.load(path)
 
 
-def test_no_gradient_passes_the_border_of_truncation() -> None:
-    """A fact two segments back: with truncation after two it has a gradient, after one exactly none."""
-    for truncate, flows in ((0, True), (2, True), (1, False)):
-        parts = segments(3)
+@pytest.mark.parametrize("truncate", [1, 2, 3])
+def test_the_gradient_at_a_fact_one_segment_beyond_the_truncation_is_exactly_zero(truncate: int) -> None:
+    """K segments back it has one, K + 1 back none; without truncation there too."""
+    for limit, asked, flows in ((truncate, truncate, True), (truncate, truncate + 1, False), (0, truncate + 1, True)):
+        parts = segments(asked)
         fact = parts[0].probes.clone().requires_grad_()
         parts[0] = replace(parts[0], probes=fact)
-        if truncate == 2:
-            parts = parts[:2]
-        outputs = [o for _, o in run(SHIPPED.model, empty(SHIPPED.model), parts, truncate=truncate)]
+        outputs = [o for _, o in run(SHIPPED.model, empty(SHIPPED.model), parts, truncate=limit)]
         (gradient,) = torch.autograd.grad(outputs[-1].logits["act"].sum(), fact, allow_unused=True)
         found = gradient is not None and bool((gradient != 0).any())
-        assert found is flows, truncate
+        assert found is flows, (limit, asked)
 
 
 def test_a_detached_state_carries_no_gradient() -> None:
@@ -234,6 +233,45 @@ def test_a_pinned_slot_is_not_evicted_and_an_old_one_is() -> None:
     assert all(after.slot_clock[0, s, HITS] == 0 for s in used[1:])
     gone = [e for e in after.ledger.evictions if e.reason == "old"]
     assert {e.slot for e in gone} == set(used[1:])
+
+
+def test_what_is_absorbed_at_once_is_what_is_heard_one_by_one() -> None:
+    said = conversation(45)
+    state = MIND.empty()
+    marks: list[Marks] = []
+    for heard in said:
+        heed = MIND.hear(state, heard)
+        state = heed.state
+        marks += heed.marks
+    for cut in (0, 3, 17):
+        first = MIND.absorb(MIND.empty(), said[:cut])
+        rest = MIND.absorb(first.state, said[cut:])
+        assert [*first.marks, *rest.marks] == marks
+        assert close(rest.state, state)
+        assert rest.state.ledger == state.ledger
+
+
+def test_clear_empties_a_slot_and_says_so() -> None:
+    state, _ = heard_all(conversation(24))
+    after = policy.clear(state, [0], "tested")
+    assert after.slot_clock[0, 0].tolist() == [-1, -1, -1, 0, 0]
+    assert not after.slot_value[0, 0].any()
+    assert after.ledger.provenance[0] == ()
+    assert [e.reason for e in after.ledger.evictions[-1:]] == ["tested"]
+    assert after.ledger.evicted == state.ledger.evicted + 1
+    assert torch.equal(after.slot_value[0, 1:], state.slot_value[0, 1:])
+
+
+def test_handed_on_keeps_whom_the_next_meeting_can_know() -> None:
+    state, _ = heard_all(conversation(40))
+    labels = state.ledger.speakers
+    after = policy.handed_on(state, "m1", [labels[2], labels[0]])
+    assert after.ledger.speakers == (labels[0], labels[2])
+    assert torch.equal(after.slot_value[0, 1], state.slot_value[0, 2])
+    assert after.slot_clock[0, 2, HITS] == 0
+    assert after.ledger.provenance[1] == tuple(f"m1/{id}" for id in state.ledger.provenance[2])
+    assert policy.handed_on(after, "m2", labels).ledger.provenance[1] == after.ledger.provenance[1]
+    assert torch.equal(after.slot_value[0, ITEM_SLOTS], state.slot_value[0, ITEM_SLOTS])
 
 
 def test_prune_makes_one_of_two_slots_that_hold_the_same() -> None:

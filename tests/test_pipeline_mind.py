@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 
 from audio.speech import Scores, Utterance
 from memory.corpora import MindError
 from memory.mind import Mind
-from memory.state import MemoryState
+from memory.state import HITS, MemoryState
 from pipeline.chart import memory_chart
-from pipeline.events import Concluded, Event, Learned, Said, Trouble, from_line, to_line
-from pipeline.mind import STATE, marks_of, remember
-from tests.test_memory_state import MIND, conversation
+from pipeline.events import Concluded, Corrected, Event, Learned, Named, Said, Trouble, from_line, to_line
+from pipeline.mind import STATE, Carry, heard_again, marks_of, person, remember
+from tests.test_memory_state import MIND, close, conversation
 
 torch.set_num_threads(1)
 
@@ -34,7 +35,9 @@ def learned(events: list[Event], kind: str) -> list[Learned]:
 def untimed(events: list[Event]) -> list[Event]:
     """Without the milliseconds that a step took."""
     return [
-        replace(e, content={**e.content, "step_ms": 0.0}) if isinstance(e, Learned) and e.kind == "memory" else e
+        replace(e, content={k: v for k, v in e.content.items() if not k.endswith("_ms")})
+        if isinstance(e, Learned) and e.kind == "memory"
+        else e
         for e in events
     ]
 
@@ -92,3 +95,131 @@ def test_the_chart_is_one_svg_with_escaped_titles(tmp_path: Path) -> None:
     assert svg.rstrip().endswith("</svg>")
     assert "a &lt; b" in svg
     assert "x &amp; y" in svg
+
+
+def changed(events: list[Event], speakers: dict[str, str]) -> list[Event]:
+    """What was said, by others."""
+    return [
+        Said(replace(e.utterance, speaker=speakers.get(e.utterance.id, e.utterance.speaker)))
+        if isinstance(e, Said)
+        else e
+        for e in events
+    ]
+
+
+def hold(folder: Path, coming: list[Event], carry: Carry | None = None, past: list[Event] | None = None) -> list[Event]:
+    folder.mkdir(parents=True, exist_ok=True)
+    return list(remember(lambda: MIND, folder, carry)(past or [], coming))
+
+
+END = Concluded(90.0, 80.0)
+NAMES: list[Event] = [Named("A", "Anna", "voiceprint"), Named("B", "Boris", "voiceprint")]
+
+
+def equal(a: MemoryState, b: MemoryState) -> bool:
+    return close(a, b) and a.ledger == b.ledger
+
+
+def test_corrected_speakers_are_fed_back(tmp_path: Path) -> None:
+    """However late the correction, the memory ends as if it had been known from the start."""
+    wrong = {f"u{i}": "C" for i in range(3, 9)}
+    corrections = [Corrected(id, "speaker", e.utterance.speaker, "speakers") for e in said(30)
+                   if isinstance(e, Said) and (id := e.utterance.id) in wrong]  # fmt: skip
+    late = [*changed(said(30), wrong)[:25], *corrections, *said(30)[25:], END]
+    hold(tmp_path / "late", late)
+    hold(tmp_path / "right", [*said(30), END])
+    hold(tmp_path / "never", [*changed(said(30), wrong), END])
+    ends = {name: MemoryState.load(tmp_path / name / STATE) for name in ("late", "right", "never")}
+    assert equal(ends["late"], ends["right"])
+    assert not close(ends["never"], ends["right"])
+
+
+def test_a_series_hands_its_memory_on_and_knows_who_has_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "series" / "memory.safetensors"
+    hold(tmp_path / "one", [*NAMES, *said(30), END], Carry(path, "one"))
+    left = MemoryState.load(path)
+    assert left.ledger.speakers == (person("Anna"), person("Boris"))  # C has no name and cannot be known again
+    assert left.ledger.meetings == 1
+    assert all(id.startswith("one/") for ids in (*left.ledger.provenance, left.ledger.archive) for id in ids)
+    assert b"Anna" not in path.read_bytes()
+    other = {"A": "S2", "B": "S1", "C": "S3"}  # the same people under other labels
+    again = [Said(replace(e.utterance, speaker=other[e.utterance.speaker])) for e in said(30) if isinstance(e, Said)]
+    hold(tmp_path / "two", [Named("S2", "anna", "user"), *again, END], Carry(path, "two"))
+    after = MemoryState.load(path)
+    anna = sum(e.utterance.speaker == "A" for e in said(30) if isinstance(e, Said))
+    assert after.ledger.speakers == (person("Anna"), person("Boris"))  # he was away
+    assert after.slot_clock[0, :2, HITS].tolist() == [2 * anna, left.slot_clock[0, 1, HITS]]
+    assert after.ledger.meetings == 2
+
+
+def test_a_meeting_of_a_series_that_broke_off_ends_as_if_it_had_not(tmp_path: Path) -> None:
+    """Even where the series got this meeting's memory before the break: it is not heard twice."""
+    ends = []
+    for name, cut in (("whole", 0), ("broken", 20), ("late", 30)):
+        carry = Carry(tmp_path / name / "series.safetensors", "two")
+        hold(tmp_path / name, [*NAMES, *said(20), END], replace(carry, meeting="one"))
+        (tmp_path / name / STATE).unlink()
+        coming = [*NAMES, *said(30), END]
+        if cut:
+            first = list(_until(remember(lambda: MIND, tmp_path / name, carry)([], iter(coming)), cut))
+            if cut == 30:  # all but the end of the journal was written
+                hold(tmp_path / name, coming, carry)
+            hold(tmp_path / name, coming[2 + cut :], carry, first)
+        else:
+            hold(tmp_path / name, coming, carry)
+        ends.append(MemoryState.load(carry.path))
+    assert equal(ends[0], ends[1])
+    assert equal(ends[0], ends[2])
+
+
+@pytest.mark.parametrize("damage", ["cut", "version", "size"])
+def test_a_memory_that_cannot_be_read_costs_one_sentence_and_no_meeting(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "series.safetensors"
+    MIND.empty().save(path)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:100])
+    elif damage == "version":
+        path.write_bytes(path.read_bytes().replace(b'"version":"2"', b'"version":"9"'))
+    else:
+        replace(MIND.empty(), tokens=torch.zeros(1, 2, 3)).save(path)
+    events = hold(tmp_path / "m", [*said(20), END], Carry(path, "m"))
+    troubles = [e for e in events if isinstance(e, Trouble)]
+    assert len(troubles) == 1
+    assert "goes on with an empty memory" in troubles[0].message
+    assert len(list(marks_of(events))) == 20
+    assert MemoryState.load(path).ledger.meetings == 1
+
+
+def test_owners_and_reads_of_a_series_are_told_in_this_meeting_s_words(tmp_path: Path) -> None:
+    path = tmp_path / "series.safetensors"
+    hold(tmp_path / "one", [*NAMES, *said(30), END], Carry(path, "one"))
+    events = hold(tmp_path / "two", [*said(30), END], Carry(path, "two"))
+    ids = {e.utterance.id for e in said(30) if isinstance(e, Said)}
+    for mark in marks_of(events):
+        assert mark.owner in ("A", "B", "C", "group", "")
+        assert set(mark.read_ids) <= ids
+
+
+def test_a_disk_that_refuses_the_series_costs_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    events = hold(tmp_path / "m", [*said(12), END], Carry(tmp_path / "file" / "memory.safetensors", "m"))
+    assert events[-1] == END
+    assert sum(isinstance(e, Trouble) for e in events) == 1
+
+
+def test_a_person_forgotten_in_a_series_was_never_heard(tmp_path: Path) -> None:
+    """The memory made again without Boris is the one of meetings that he never came to."""
+    coming = [*NAMES, *said(40), END]
+    without = [e for e in coming if not (isinstance(e, Said) and e.utterance.speaker == "B")]
+    journals = []
+    for name, events in (("with", coming), ("never", without)):
+        for meeting in ("one", "two"):
+            journals.append(
+                (name, meeting, hold(tmp_path / name / meeting, events, Carry(tmp_path / name / "s", meeting)))
+            )
+    whole = [(meeting, events) for name, meeting, events in journals if name == "with"]
+    assert equal(heard_again(MIND, whole), MemoryState.load(tmp_path / "with" / "s"))
+    forgotten = heard_again(MIND, whole, without="boris")
+    assert equal(forgotten, MemoryState.load(tmp_path / "never" / "s"))
+    assert person("Boris") not in forgotten.ledger.speakers
+    assert not close(forgotten, MemoryState.load(tmp_path / "with" / "s"))

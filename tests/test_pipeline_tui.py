@@ -226,3 +226,20 @@ def test_a_meter_is_read_without_colours_and_a_note_whatever_it_holds() -> None:
     assert "silent" in meter("x", Level(float("-inf"), float("-inf"))).plain
     assert note(Learned("action", {"task": "call them", "owner": "Ben"}, ())).plain == "action Ben: call them"
     assert note(Learned("topic", {"number": 3}, ())).plain == "topic number 3"
+
+
+def test_the_memory_s_numbers_stand_below_the_notes_and_marks_do_not() -> None:
+    numbers = {"speakers": 3, "topics": 2, "items": 5, "hit_rate": 0.84, "age_p50": 12.0, "age_p95": 140.0}
+    now = Learned("memory", {**numbers, "evicted": 1, "step_ms": 7.2}, ())
+    later = Learned("memory", {**now.content, "hit_rate": 0.5}, ())
+
+    async def script(pilot: Pilot[None], stand: Stand) -> None:
+        await settle(pilot, stand, now, Learned("marks", {"marks": []}, ()), later)
+        (shown,) = lines(pilot, "#memory")
+        assert "3 people, 2 topics, 5 items" in shown
+        assert "hit 50%" in shown
+        assert "p50 12, p95 140" in shown
+        assert "let go 1" in shown
+        assert lines(pilot, ".note") == []
+
+    drive(script)

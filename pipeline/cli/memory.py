@@ -29,6 +29,9 @@ _COLUMNS = (
     "archived",
     "evicted",
     "step_ms",
+    "slots_ms",
+    "archive_ms",
+    "attention_ms",
 )
 
 
@@ -71,7 +74,7 @@ def _print(title: str, moments: list[dict[str, Any]], topics: list[dict[str, Any
         )
     table = Table(*(c.replace("_", " ") for c in _COLUMNS), box=None, pad_edge=False)
     for moment in moments:
-        table.add_row(*(f"{moment[c]:g}" for c in _COLUMNS))
+        table.add_row(*(f"{moment.get(c, 0):g}" for c in _COLUMNS))
     console.print(table)
     gone = {(e["at"], e["slot"], e["reason"], e["age"], e["hits"]) for m in moments for e in m["evictions"]}
     for at, slot, reason, age, hits in sorted(gone):

@@ -174,10 +174,14 @@ class Notes(VerticalScroll):
     def on_mount(self) -> None:
         self.anchor()
         self.mount(Static(Text("Notes", style="bold")), Static(Text("none so far", style="dim"), id="nothing"))
+        self.mount(Static(id="memory"))
 
     def show(self, event: Event) -> None:
         """Take an event in; all but Learned are none of this panel's."""
-        if not isinstance(event, Learned):
+        if not isinstance(event, Learned) or event.kind == "marks":
+            return
+        if event.kind == "memory":
+            self.query_one("#memory", Static).update(remembered(event))
             return
         self._count += 1
         if self._count == 1:
@@ -185,6 +189,18 @@ class Notes(VerticalScroll):
         self.mount(Static(note(event), classes="note"))
         for old in list(self.query(".note"))[:-NOTES]:
             old.remove()
+
+
+def remembered(learned: Learned) -> Text:
+    """What the memory holds, how often it finds something, how old that is, what it let go; all counted, not words."""
+    now = learned.content
+    lines = (
+        f"{now['speakers']} people, {now['topics']} topics, {now['items']} items",
+        f"reads that hit {now['hit_rate']:.0%}",
+        f"age p50 {now['age_p50']:.0f}, p95 {now['age_p95']:.0f} said",
+        f"let go {now['evicted']}, {now['step_ms']:.0f} ms",
+    )
+    return Text.assemble(("Memory\n", "bold"), "\n".join(lines))
 
 
 def note(learned: Learned) -> Text:

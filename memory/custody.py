@@ -1,0 +1,314 @@
+"""`python -m memory.custody`: who has it now? Tasks given out, moved and asked for much later, over real talk.
+
+A test of memory with known answers: templated sentences are put between the utterances of annotated meetings. Nothing
+of it is shipped. Every rival is trained alike: the same sentences, steps and optimiser, the same encoder of utterances.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from memory.corpora import MISSING, Annotated, load
+from memory.model import MemoryTransformer, Segment, Sizes, Switches
+from memory.probes import COLUMNS
+from memory.recurrence import empty, step
+from memory.words import LOOKAHEAD, TIMES, Ints, tokens, word_buckets
+
+NAMES = "anna boris clara dieter emma farid greta hugo irene jonas karla leo".split()
+NOBODY = len(NAMES)  # the answer where a task was never given out
+FIRST = "battery screen button market colour budget speaker case".split()
+SECOND = "study sketch report test order survey review plan".split()
+THINGS = [f"{first} {second}" for first in FIRST for second in SECOND]
+GIVEN = ("{who} takes the {what} by friday", "{who} will do the {what}", "the {what} goes to {who}")
+MOVED = ("give the {what} to {who} instead", "no , {who} takes over the {what}")
+TALK = ("{who} likes the {what}", "{who} asked about the {what}")  # names beside a task that is not given out
+ASKED = ("who has the {what} ?", "who does the {what} now ?")
+SIZES = Sizes(
+    d=64, heads=2, words=32, grams=32, segment=16, cache=64, tokens=8, value=48, archive=64, archived=32, writes=12
+)
+BANKS = {  # each rival is the same network with only these banks
+    "item slots": Switches(cache=True, tokens=False, slots=True, archive=False),
+    "all banks": Switches(),
+    "archive only": Switches(cache=False, tokens=False, slots=False, archive=True),
+    "cache only (Transformer-XL)": Switches(cache=True, tokens=False, slots=False, archive=False),
+    "tokens only (RMT)": Switches(cache=False, tokens=True, slots=False, archive=False),
+    "no memory": Switches(cache=False, tokens=False, slots=False, archive=False),
+}
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is asked of the memory."""
+
+    things: int  # tasks given out
+    segments: int
+    questions: int = 2  # a segment
+    late: bool = False  # all questions in the last segment, all facts in the first four
+    streams: int = 16
+
+
+STAGES = ((Course(1, 1), 100), (Course(2, 2), 150), (Course(4, 4), 150), (Course(8, 4), 200))  # and steps of each
+RATE = 4e-3
+
+
+@dataclass(frozen=True)
+class Round:
+    """A segment and the answers that it asks for."""
+
+    segment: Segment
+    answer: Tensor  # (B, S) index in NAMES or NOBODY, MISSING where nothing is asked
+    moved: Tensor  # (B, S) bool: the task had another owner before
+    told: Tensor  # (B, S) bool: a task is given out here
+
+
+@dataclass(frozen=True)
+class _Line:
+    text: str
+    what: int = -1
+    who: int = -1  # who has it from here on
+    asks: bool = False
+
+
+def episode(rng: np.random.Generator, pool: Sequence[Ints], course: Course, size: int) -> list[Round]:
+    """`course.segments` rounds of `size` utterances, drawn anew."""
+    scripts = [_script(rng, course, size) for _ in range(course.streams)]
+    starts = rng.integers(len(pool), size=course.streams)
+    rounds = []
+    for number in range(course.segments):
+        said: list[Ints] = []
+        labels = np.full((3, course.streams, size), MISSING)
+        for row, (script, answers) in enumerate(scripts):
+            for column in range(size + LOOKAHEAD):
+                at = number * size + column
+                line = script.get(at)
+                told = word_buckets(line.text.split()) if line else pool[(starts[row] + at) % len(pool)]
+                said.append(np.asarray(told, np.int64))
+                if line and column < size:
+                    labels[0, row, column], labels[1, row, column] = answers.get(at, (MISSING, 0))
+                    labels[2, row, column] = line.who >= 0
+        rounds.append(_round(said, labels, size))
+    return rounds
+
+
+def _round(said: list[Ints], labels: Ints, size: int) -> Round:
+    streams = labels.shape[1]
+    lengths = np.array([len(words) for words in said])
+    span = size + LOOKAHEAD
+    segment = Segment(
+        words=torch.from_numpy(np.concatenate(said)),
+        offsets=torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)[:-1]])),
+        probes=torch.zeros(streams, span, COLUMNS),
+        times=torch.zeros(streams, span, TIMES),
+        start_s=torch.zeros(streams, size),
+        speaker=torch.zeros(streams, size, dtype=torch.long),
+        valid=torch.ones(streams, span, dtype=torch.bool),
+        known=torch.zeros(streams, size, dtype=torch.bool),
+    )
+    answer, moved, told = map(torch.from_numpy, labels)
+    return Round(segment, answer, moved > 0, told > 0)
+
+
+def _script(rng: np.random.Generator, course: Course, size: int) -> tuple[dict[int, _Line], dict[int, tuple[int, int]]]:
+    """(lines by utterance, by utterance of a question the answer and whether the task had moved)."""
+    total = course.segments * size
+    early = min(4, course.segments) * size if course.late else total
+    lines: dict[int, _Line] = {}
+
+    def put(first: int, stop: int, line: _Line) -> int:
+        at = int(rng.integers(first, max(stop, first + 1)))
+        while at in lines:
+            at += 1
+        if at < total:
+            lines[at] = line
+        return at
+
+    order = rng.permutation(len(THINGS))
+    for what in order[: course.things].tolist():
+        at = put(0, early // 2, _given(rng, what, GIVEN))
+        if rng.random() < 0.5:
+            at = put(at + 1, early * 3 // 4, _given(rng, what, MOVED))
+        if rng.random() < 0.3:
+            put(0, early, replace(_given(rng, what, TALK), who=-1))
+    asked = [course.segments - 1] * 3 if course.late else range(course.segments)
+    for number in asked:
+        for _ in range(course.questions):
+            at = put(number * size, (number + 1) * size, _Line(""))
+            given = [line.what for when, line in lines.items() if when < at and line.who >= 0]
+            never = not given or rng.random() < 0.2
+            what = int(rng.choice(order[course.things :] if never else given))
+            if at < total:
+                lines[at] = _Line(_pick(rng, ASKED).format(what=THINGS[what]), what, asks=True)
+    return lines, _answers(lines)
+
+
+def _given(rng: np.random.Generator, what: int, forms: Sequence[str]) -> _Line:
+    who = int(rng.integers(len(NAMES)))
+    return _Line(_pick(rng, forms).format(who=NAMES[who], what=THINGS[what]), what, who)
+
+
+def _pick(rng: np.random.Generator, forms: Sequence[str]) -> str:
+    return forms[int(rng.integers(len(forms)))]
+
+
+def _answers(lines: dict[int, _Line]) -> dict[int, tuple[int, int]]:
+    holder: dict[int, int] = {}
+    times: dict[int, int] = {}
+    answers = {}
+    for at in sorted(lines):
+        line = lines[at]
+        if line.asks:
+            answers[at] = (holder.get(line.what, NOBODY), int(times.get(line.what, 0) > 1))
+        elif line.who >= 0:
+            holder[line.what] = line.who
+            times[line.what] = times.get(line.what, 0) + 1
+    return answers
+
+
+class Rival(Protocol):
+    """What can take the course: answers (B, S, names + 1) of every segment, and an extra loss of its own."""
+
+    def __call__(self, rounds: Sequence[Round]) -> Iterator[tuple[Tensor, Tensor]]: ...
+
+
+class Asked(nn.Module):
+    """The memory of this project with some of its banks, and an answer read from each utterance."""
+
+    def __init__(self, switches: Switches, sizes: Sizes = SIZES) -> None:
+        super().__init__()
+        self.memory, self.switches = MemoryTransformer(sizes), switches
+        self.answer = nn.Linear(sizes.d, len(NAMES) + 1)
+        self.memory.encoder.ahead.requires_grad_(False).weight.data.zero_()  # what follows is no part of these tasks
+
+    def forward(self, rounds: Sequence[Round]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Segment after segment; the state goes on, with its gradients."""
+        streams, size = rounds[0].answer.shape
+        state = empty(self.memory, streams, archive=min(len(rounds), 64) * size)
+        for each in rounds:
+            state, output = step(self.memory, state, each.segment, switches=self.switches)
+            gate = F.binary_cross_entropy(output.strength.clamp(1e-5, 1 - 1e-5), each.told.float())
+            yield self.answer(output.h), gate
+
+
+def train(
+    rival: nn.Module,
+    pool: Sequence[Ints],
+    *,
+    seed: int,
+    say: Callable[[str], None],
+    stages: Sequence[tuple[Course, int]] = STAGES,
+) -> None:
+    """All stages one after another; the same for every rival, deterministic under the seed."""
+    rng = np.random.default_rng(seed)
+    for module in rival.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0  # a word that is lost is a wrong label here
+    optimizer = torch.optim.AdamW([p for p in rival.parameters() if p.requires_grad], lr=RATE, weight_decay=0.01)
+    total, done, began = sum(steps for _, steps in stages), 0, time.monotonic()
+    for course, steps in stages:
+        right = asked = 0
+        for _ in range(steps):
+            loss = torch.zeros(())
+            for each, (logits, gate) in _run(rival, episode(rng, pool, course, SIZES.segment)):
+                known = each.answer != MISSING
+                loss = loss + F.cross_entropy(logits[known], each.answer[known]) + gate
+                right += int((logits[known].argmax(-1) == each.answer[known]).sum())
+                asked += int(known.sum())
+            optimizer.zero_grad()
+            (loss / course.segments).backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(rival.parameters(), 1.0)
+            for group in optimizer.param_groups:
+                group["lr"] = RATE * (1 - done / total) + 1e-5
+            optimizer.step()
+            done += 1
+        say(
+            f"  {course.things} tasks, {course.segments} segments: {right / asked:.3f} {time.monotonic() - began:.0f} s"
+        )
+
+
+def _run(rival: nn.Module, rounds: list[Round]) -> Iterable[tuple[Round, tuple[Tensor, Tensor]]]:
+    return zip(rounds, rival(rounds), strict=True)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """How a rival did in one course."""
+
+    known: float  # share of right answers where the task was given out
+    moved: float  # of these, where it was given to somebody else since
+    invented: float  # share of names given for a task that was never given out
+
+
+@torch.no_grad()
+def examine(rival: nn.Module, pool: Sequence[Ints], course: Course, *, seed: int, repeats: int = 3) -> Marked:
+    """Questions of the last segment only, about facts of the first four."""
+    rival.eval()
+    rng = np.random.default_rng([seed, course.things, course.segments])
+    counts = np.zeros((3, 2))
+    for _ in range(repeats):
+        for each, (logits, _) in _run(
+            rival, episode(rng, pool, replace(course, late=True, questions=3), SIZES.segment)
+        ):
+            said, real = logits.argmax(-1), (each.answer != MISSING) & (each.answer != NOBODY)
+            for row, (which, right) in enumerate(
+                (
+                    (real, said == each.answer),
+                    (real & each.moved, said == each.answer),
+                    (each.answer == NOBODY, said != NOBODY),
+                )
+            ):
+                counts[row] += [int((which & right).sum()), int(which.sum())]
+    return Marked(*(float(right / max(all_, 1)) for right, all_ in counts))
+
+
+def pool_of(meetings: Sequence[Annotated]) -> list[Ints]:
+    """The utterances of real meetings, as they follow each other."""
+    return [np.asarray(word_buckets(tokens(u.text)), np.int64) for m in meetings for u in m.heard]
+
+
+HEAD = ("memory", "tasks", "segments", "right", "right after a change", "invented")
+EXAMS = tuple((things, segments) for things in (1, 8, 32) for segments in (4, 16, 64))
+
+
+def rows(
+    name: str, rival: nn.Module, pool: Sequence[Ints], *, seed: int, exams: Sequence[tuple[int, int]] = EXAMS
+) -> Iterator[str]:
+    """Lines of the table."""
+    for things, segments in exams:
+        mark = examine(rival, pool, Course(things, segments), seed=seed + 1)
+        yield f"| {name} | {things} | {segments} | {mark.known:.3f} | {mark.moved:.3f} | {mark.invented:.3f} |"
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m memory.custody", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="annotated meetings whose talk is the background")
+    parser.add_argument("--held", type=Path, help="other meetings, whose talk is the background of the exams")
+    parser.add_argument("--only", nargs="*", default=list(BANKS), help=f"some of: {', '.join(BANKS)}")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    say = partial(print, flush=True)
+    pool = pool_of(load(given.data))
+    held = pool_of(load(given.held)) if given.held else pool
+    say("| " + " | ".join(HEAD) + " |\n" + "|---" * len(HEAD) + "|")
+    for name in given.only:
+        torch.manual_seed(given.seed)
+        rival = Asked(BANKS[name])
+        train(rival, pool, seed=given.seed, say=lambda line: print(line, flush=True))
+        for row in rows(name, rival, held, seed=given.seed):
+            say(row)
+
+
+if __name__ == "__main__":
+    main()

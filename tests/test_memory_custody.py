@@ -1,0 +1,71 @@
+"""The task with known answers: what is asked can be answered from what was said, and by nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from memory import custody
+from memory.corpora import MISSING
+from memory.custody import ASKED, BANKS, GIVEN, MOVED, NAMES, NOBODY, TALK, THINGS, Asked, Course, episode, examine
+from memory.words import word_buckets
+
+torch.set_num_threads(1)
+POOL = [np.asarray(word_buckets(["background", f"w{i}"]), np.int64) for i in range(50)]
+
+
+def _known() -> dict[tuple[int, ...], tuple[str, int, int]]:
+    """(kind, thing, who) of every line that there can be, by its words."""
+    lines = {}
+    for what, thing in enumerate(THINGS):
+        for form in ASKED:
+            lines[tuple(word_buckets(form.format(what=thing).split()))] = ("asked", what, -1)
+        for who, name in enumerate(NAMES):
+            for kind, forms in (("given", (*GIVEN, *MOVED)), ("talk", TALK)):
+                for form in forms:
+                    lines[tuple(word_buckets(form.format(who=name, what=thing).split()))] = (kind, what, who)
+    return lines
+
+
+def test_every_answer_follows_from_the_last_that_was_said_before() -> None:
+    rounds = episode(np.random.default_rng(3), POOL, Course(4, 3, streams=3), 16)
+    asked, known = 0, _known()
+    for stream in range(3):
+        holder: dict[int, int] = {}
+        for each in rounds:
+            ends = [*each.segment.offsets[1:].tolist(), len(each.segment.words)]
+            for column in range(16):
+                row = stream * (each.segment.valid.shape[1]) + column
+                words = tuple(each.segment.words[int(each.segment.offsets[row]) : ends[row]].tolist())
+                kind, what, who = known.get(words, ("", -1, -1))
+                answer = int(each.answer[stream, column])
+                assert (kind == "asked") == (answer != MISSING)
+                assert bool(each.told[stream, column]) == (kind == "given")
+                if kind == "asked":
+                    asked += 1
+                    assert answer == holder.get(what, NOBODY)
+                elif kind == "given":
+                    holder[what] = who
+    assert asked >= 15
+
+
+def test_late_questions_come_last_and_facts_first() -> None:
+    rounds = episode(np.random.default_rng(0), POOL, Course(4, 9, late=True, streams=2), 16)
+    assert all((r.answer == MISSING).all() for r in rounds[:-1])
+    assert (rounds[-1].answer != MISSING).any()
+    assert not any(r.told.any() for r in rounds[4:])
+
+
+def test_a_rival_is_trained_the_same_under_a_seed() -> None:
+    sizes = replace(custody.SIZES, d=16, words=8, grams=8, heads=2, value=8, key=8)
+    course = ((Course(1, 1, streams=2), 2),)
+    scores = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        rival = Asked(BANKS["item slots"], sizes)
+        custody.train(rival, POOL, seed=0, say=lambda _: None, stages=course)
+        scores.append((examine(rival, POOL, Course(2, 5, streams=2), seed=1, repeats=1), rival.answer.weight.clone()))
+    assert scores[0][0] == scores[1][0]
+    assert torch.equal(scores[0][1], scores[1][1])

@@ -1,0 +1,91 @@
+"""A series in the library: its memory goes from meeting to meeting, and a person can be taken out of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from memory.corpora import MindError
+from memory.mind import Mind
+from memory.state import MemoryState
+from pipeline.events import Event, Named, Opened, PipelineError
+from pipeline.library import Library
+from pipeline.mind import STATE, Carry, person, remember
+from pipeline.series import FOLDER, Series, all_series
+from tests.test_memory_state import MIND, close
+from tests.test_pipeline_mind import END, NAMES, said
+
+torch.set_num_threads(1)
+OPENED = Opened("", "Weekly", "2026-03-10T09:00:00+01:00", "a.wav", "", "", "fake", "fake", "0")
+
+
+def hold(series: Series, events: list[Event]) -> Path:
+    """A meeting of the series, kept in the library."""
+    with series.library.create(OPENED) as journal:
+        folder = journal.path.parent
+        series.join(folder.name)
+        journal.append(*remember(lambda: MIND, folder, Carry(series.state_path, folder.name))([], events))
+    return folder
+
+
+def meetings(home: Path, events: list[Event]) -> tuple[Series, list[Path]]:
+    library = Library(home)
+    library.home.mkdir(parents=True, exist_ok=True)
+    series = Series("Weekly sync", library)
+    return series, [hold(series, events) for _ in range(2)]
+
+
+def test_a_person_is_heard_out_of_a_series(tmp_path: Path) -> None:
+    coming = [*NAMES, *said(30), END]
+    series, folders = meetings(tmp_path / "home", coming)
+    never, _ = meetings(
+        tmp_path / "never", [e for e in coming if getattr(getattr(e, "utterance", None), "speaker", "") != "B"]
+    )
+    assert [s.name for s in all_series(series.library)] == ["Weekly sync"]
+    assert series.forget_in_memory(" BORIS ", lambda: MIND)
+    after, other = MemoryState.load(series.state_path), MemoryState.load(never.state_path)
+    assert close(after, other)
+    assert after.ledger.speakers == other.ledger.speakers
+    assert [id.split("/")[1] for id in after.ledger.archive] == [id.split("/")[1] for id in other.ledger.archive]
+    assert not any((folder / STATE).exists() for folder in folders)
+
+
+def test_who_was_never_there_changes_nothing(tmp_path: Path) -> None:
+    series, folders = meetings(tmp_path / "home", [*NAMES, *said(12), END])
+
+    def never() -> Mind:
+        raise AssertionError("nothing has to be heard again")
+
+    before = series.state_path.read_bytes()
+    assert not series.forget_in_memory("Clara", never)
+    assert series.state_path.read_bytes() == before
+    assert all((folder / STATE).exists() for folder in folders)
+
+
+def test_without_weights_forgetting_says_so_and_leaves_the_memory(tmp_path: Path) -> None:
+    series, _ = meetings(tmp_path / "home", [*NAMES, *said(12), END])
+
+    def missing() -> Mind:
+        raise MindError("the weights are gone; install again")
+
+    with pytest.raises(MindError):
+        series.forget_in_memory("Anna", missing)
+    assert person("Anna") in MemoryState.load(series.state_path).ledger.speakers
+
+
+def test_a_damaged_list_of_a_series_is_named(tmp_path: Path) -> None:
+    series, _ = meetings(tmp_path / "home", [Named("A", "Anna", "user"), *said(12), END])
+    (tmp_path / "home" / FOLDER / "broken.json").write_text("{")
+    with pytest.raises(PipelineError, match=r"broken\.json cannot be read"):
+        list(all_series(series.library))
+
+
+def test_the_second_meeting_begins_where_the_first_ended(tmp_path: Path) -> None:
+    """And not, as without a series, with nothing."""
+    series, (first, second) = meetings(tmp_path / "home", [*NAMES, *said(30), END])
+    one, two = MemoryState.load(first / STATE), MemoryState.load(second / STATE)
+    assert (one.position.item(), two.position.item()) == (30, 60)
+    assert (one.ledger.meetings, two.ledger.meetings) == (1, 2)
+    assert MemoryState.load(series.state_path).position.item() == 60
