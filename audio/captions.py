@@ -44,6 +44,7 @@ class CaptionOptions:
     interval_s: float = 0.3  # of audio from one hypothesis to the next, at least
     share: float = 0.5  # of the time that may go into hypotheses
     context_words: int = 0  # of the last final text, put before a hypothesis
+    hold_back: int = 0  # the last provisional words, which change most often, are not shown (Arivazhagan et al. 2020)
     defer_after_s: float = 10.0  # finals are set aside while the captions are this far behind
 
 
@@ -158,6 +159,7 @@ class Sketches:
         if words is None:
             return None
         shown = sketch.firming.add(Hearsay(words, len(segment.samples) / SAMPLE_RATE))
+        shown = shown[: max(len(sketch.firming.firm), len(shown) - self._options.hold_back)]
         sketch.shown = sketch.shown or bool(shown)
         return _hypothesis(segment, shown, len(sketch.firming.firm)) if sketch.shown else None
 

@@ -250,11 +250,16 @@ def _messages(pipe: IO[bytes]) -> Iterator[tuple[bytes, float, bytes]]:
 
 
 def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "audio.pickup", *arguments]
+    return [sys.executable, "-P", "-m", "audio.pickup", *arguments]  # -P: nothing of the folder it starts in
 
 
 def _environment(pulse_source: str = "") -> dict[str, str]:
-    """Ours, with this source tree first, so that the program is of the same version, and the source to listen to."""
-    path = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    """Ours with the source to listen to, and with this source tree first, so that the program is of the same version.
+
+    Where we are installed, the tree is all that is: put first, some package's backport would hide Python's own module.
+    """
+    tree = Path(__file__).parents[1]
+    path = [str(tree)] if (tree / "pyproject.toml").exists() else []
+    path += filter(None, [os.environ.get("PYTHONPATH")])
     chosen = {"PULSE_SOURCE": pulse_source} if pulse_source else {}
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path), **chosen}

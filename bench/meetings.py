@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +30,7 @@ TUNING = (
 TESTING = (
     *(Voice("flite", name) for name in ("rms", "awb")),
     *(Voice("espeak-ng", f"en-us+{name}") for name in ("Alicia", "Jacky", "edward", "belinda", "norbert", "sandro")),
-    *(Voice("espeak-ng", name) for name in ("en-gb+f3", "en-us+Gene2")),
+    *(Voice("espeak-ng", name) for name in ("en+f3", "en-us+Gene2")),
 )
 PASSAGE_S = 40.0
 LONGEST_LINE_S = 15.0
@@ -137,8 +136,7 @@ def make(
     rng = np.random.default_rng(seed)
     script = list(_script(parts, len(voices), rng, minutes))
     stretches = rng.uniform(0.88, 1.1, len(voices))
-    with ThreadPoolExecutor(2) as pool:
-        clips = list(pool.map(lambda row: say(row[1].text, voices[row[0]], float(stretches[row[0]])), script))
+    clips = [say(line.text, voices[who], float(stretches[who])) for who, line, _ in script]
     response, room = _room(rooms, rng)
     gains = 10 ** (rng.uniform(-6, 0, len(voices)) / 20)
     placed, lines, ends = [], list[Spoken](), dict[int, int]()

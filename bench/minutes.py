@@ -16,6 +16,7 @@ from audio.speech import Utterance
 from bench.command import ROOT, environment
 from bench.minutes_ami import SPOKEN, measure
 from bench.report import circumstances, progress, table
+from memory.mind import Mind
 from memory.minutes import Minutes
 from memory.notes import Item
 from memory.wording import content_of, likeness
@@ -23,6 +24,7 @@ from pipeline import shelf as shelves
 from pipeline.config import DEFAULTS, load
 from pipeline.events import Concluded, Event, Named, Opened, Said, from_line
 from pipeline.item_passages import ItemPassages
+from pipeline.mind import remember
 from pipeline.minutes import MinutesStage, minutes_of
 from pipeline.verify import unsupported
 
@@ -70,7 +72,8 @@ def from_words(reference: dict[str, Any], home: Path) -> list[Event]:
     shelf = shelves.open_shelf(settings.retrieval, home)
     shelf.set_places([str(SAMPLE / "docs")])
     shelves.refresh(shelf, settings.retrieval)
-    return list(ItemPassages(shelf)((), MinutesStage()((), shelves.PassageStage(shelf)((), events))))
+    told: Iterable[Event] = remember(Mind.load, home)((), events)
+    return list(ItemPassages(shelf)((), MinutesStage()((), shelves.PassageStage(shelf)((), told))))
 
 
 def from_audio(home: Path) -> list[Event]:

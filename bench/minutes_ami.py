@@ -5,21 +5,29 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from audio.speech import Scores, Utterance
 from bench.report import table
+from memory.agenda import marked, topics
+from memory.corpora import MISSING, Heard, load
 from memory.extract import Extractor
+from memory.marks import Marks
+from memory.metrics import boundary_counts, f1, pk_and_window_diff
+from memory.mind import Mind
 from memory.minutes import Minutes
 from memory.notes import Item
 from memory.people import People
 from memory.summary import weigh
 from memory.wording import read, sentences, stem
-from pipeline.events import Concluded, Event, Opened, Said
+from memory.words import Floats
+from pipeline.events import Concluded, Event, Learned, Opened, Said
 from pipeline.minutes import MinutesStage, minutes_of
 from pipeline.verify import unsupported
 
@@ -51,12 +59,16 @@ class Spoken:
     actions: tuple[Noted, ...] | None  # None = not annotated
     decisions: tuple[Noted, ...] | None
     abstract: str
+    opens: tuple[int, ...] = ()  # utterances at which a topic of the top level begins, by number
 
 
 def meetings(folder: Path) -> Iterator[Spoken]:
     """All meetings of a folder of the corpus."""
+    annotated = {meeting.name: meeting for meeting in load(folder)}
     for path in sorted(folder.glob("*.json")):
-        yield _meeting(json.loads(path.read_text(encoding="utf-8")))
+        made = _meeting(json.loads(path.read_text(encoding="utf-8")))
+        opens = annotated[made.name].opens
+        yield replace(made, opens=() if MISSING in opens else tuple(map(int, np.flatnonzero(opens))))
 
 
 def _meeting(raw: dict[str, Any]) -> Spoken:
@@ -79,11 +91,17 @@ def _noted(rows: list[dict[str, Any]] | None) -> tuple[Noted, ...] | None:
     return tuple(n for n in found if n.evidence and not n.text.startswith("*NA"))
 
 
-def ours(meeting: Spoken) -> list[Item]:
-    """The items that the rules find."""
+def marks_of(mind: Mind, meeting: Spoken) -> dict[str, Marks]:
+    """What the memory marks each utterance with."""
+    heard = (Heard(u.id, u.text, u.speaker, u.start_s, u.end_s) for u in meeting.utterances)
+    return {marks.utterance_id: marks for marks in mind.read(heard)}
+
+
+def ours(meeting: Spoken, marks: Mapping[str, Marks]) -> list[Item]:
+    """The items that the rules find, and with marks the memory too."""
     extractor = Extractor(date(2005, 3, 1), people=meeting.people)
     for utterance in meeting.utterances:
-        extractor.hear(utterance)
+        extractor.hear(utterance, marks.get(utterance.id))
     extractor.finish()
     return [item for item in extractor.book.items.values() if item.id]
 
@@ -140,27 +158,68 @@ def gold_owners(text: str) -> set[str]:
 
 def measure(folder: Path) -> str:
     """A report on all meetings of the folder."""
-    tallies = {(kind, who): Tally() for kind in ("action", "decision") for who in ("rules", "regex")}
+    whose = ("rules and memory", "rules", "regex")
+    tallies = {(kind, who): Tally() for kind in ("action", "decision") for who in whose}
+    mind = Mind.load()
+    cuts: dict[str, list[Cut]] = {}
     owners: Counter[str] = Counter()
     lines, unsupported_lines = 0, 0
     scores: dict[str, list[tuple[float, float, float]]] = {}
     for meeting in meetings(folder):
         places = {u.id: i for i, u in enumerate(meeting.utterances)}
         events: list[Event] = [Opened(meeting.name, meeting.name, "2005-03-01T09:00:00+00:00", "", "", "", "", "", "")]
-        events += [*map(Said, meeting.utterances), Concluded(meeting.utterances[-1].end_s, 0.0)]
-        items = ours(meeting)
+        marks = marks_of(mind, meeting)
+        told = Learned("marks", {"marks": [asdict(m) for m in marks.values()]}, ())
+        events += [*map(Said, meeting.utterances), told, Concluded(meeting.utterances[-1].end_s, 0.0)]
+        items, plain = ours(meeting, marks), ours(meeting, {})
         for kind, noted in (("action", meeting.actions), ("decision", meeting.decisions)):
             if noted is not None:
-                tallies[kind, "rules"].add([frozenset(i.evidence) for i in items if i.kind == kind], noted, places)
+                for who, found in (("rules and memory", items), ("rules", plain)):
+                    tallies[kind, who].add([frozenset(i.evidence) for i in found if i.kind == kind], noted, places)
                 tallies[kind, "regex"].add(baseline(meeting, kind), noted, places)
         owners += _owners(items, meeting, places)
         minutes = minutes_of(MinutesStage()((), events))
+        for name, cut in cuts_of(meeting, marks).items():
+            cuts.setdefault(name, []).append(cut)
         lines += len(minutes.items)
         unsupported_lines += sum(bool(unsupported(item, minutes)) for item in minutes.items)
         if meeting.abstract:
             for name, text in summaries(meeting, minutes).items():
                 scores.setdefault(name, []).append(rouge(text, meeting.abstract))
-    return _report(tallies, owners, (lines, unsupported_lines), scores)
+    return f"{_report(tallies, owners, (lines, unsupported_lines), scores)}\n\n{_cut_table(cuts)}"
+
+
+Cut = tuple[float, float, Floats]  # Pk, WindowDiff, (true positive, false positive, false negative) boundaries
+
+
+def cuts_of(meeting: Spoken, marks: Mapping[str, Marks]) -> dict[str, Cut]:
+    """How well each way of finding topics cuts a meeting at its annotated ones of the top level."""
+    if not meeting.opens:
+        return {}
+    places = {u.id: i for i, u in enumerate(meeting.utterances)}
+    found = {
+        "as in the minutes": topics(meeting.utterances, marks),
+        "announced alone": topics(meeting.utterances),
+        "the memory alone": marked(meeting.utterances, marks),
+        "none": (),
+    }
+    scores = {}
+    for name, made in found.items():
+        at = np.array(sorted({places[first] for topic in made for first, _ in topic.spans} - {0}), np.int64)
+        wanted = np.array(meeting.opens, np.int64)
+        scores[name] = (
+            *pk_and_window_diff(at, wanted, len(meeting.utterances)),
+            boundary_counts(at, wanted),
+        )
+    return scores
+
+
+def _cut_table(cuts: dict[str, list[Cut]]) -> str:
+    rows = []
+    for name, found in cuts.items():
+        pk, wd = (sum(row[n] for row in found) / len(found) for n in (0, 1))
+        rows.append((name, f"{pk:.3f}", f"{wd:.3f}", f"{f1(np.sum([row[2] for row in found], 0)):.3f}"))
+    return table(("topics", "Pk", "WindowDiff", "boundary F1"), rows)
 
 
 def _owners(items: list[Item], meeting: Spoken, places: dict[str, int]) -> Counter[str]:

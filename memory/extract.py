@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import date
 
 from audio.speech import Utterance
-from memory import cues, verdicts
+from memory import cues, verdicts, votes
 from memory.cues import Hearing
-from memory.marks import GROUP, Marks
+from memory.marks import Marks
 from memory.notebook import PUBLISHED, SAME, Asked, Notebook, merged_due
 from memory.notes import DECIDED, DONE, DROPPED, NOBODY, Change, Cue, Due, Item, Owner
 from memory.people import People
@@ -25,7 +25,6 @@ UNKNOWN_PEOPLE, NO_DUE = People(), Due()
 LANGUAGES = ("en",)  # whose forms of speech the rules know
 ANSWERED_WITHIN = 6  # sentences
 LOOSELY = 0.3  # likeness that is enough where the context narrows the choice
-SURE_OWNER, SURE_ITEM = 0.7, 0.5  # probabilities from which a mark counts without a rule
 _ACTION_KINDS = (
     "commit",
     "offer",
@@ -137,7 +136,8 @@ class Extractor:
         book, item = self.book, self.book.items[number]
         due = merged_due(item, due)
         let_go = book.released.pop(number, ())
-        if not owner or owner == item.owner or self._vaguer(owner, item.owner):
+        same = self.people.known(owner) == self.people.known(item.owner)
+        if not owner or same or self._vaguer(owner, item.owner):
             changes = {"due": due} if due != item.due else {}
             if changes:
                 book.change(number, Change("due", evidence, due=due), **changes)
@@ -319,19 +319,15 @@ class Extractor:
     def _mark(self, utterance: Utterance, marks: Marks, changed: list[int]) -> None:
         """The model's view raises and lowers what the rules found, names an owner, and adds what they did not see."""
         book = self.book
-        views = {"action": marks.action, "decision": marks.decision, "question": marks.question}
+        views = votes.views(marks)
         for number in dict.fromkeys(changed):
-            item = book.items[number]
-            view = views.get(item.kind)
-            if view is not None and not item.id:
-                shift = 0.12 if view >= 0.3 else -0.08 if view < 0.01 else 0.0
-                book.items[number] = replace(item, confidence=min(0.95, item.confidence + shift))
-            if item.kind == "action" and not item.owner and (owner := _pointed(marks)):
+            item = book.items[number] = votes.weighed(book.items[number], views)
+            if item.kind == "action" and not item.owner and (owner := votes.pointed(marks)):
                 self._hand_over(number, owner, (utterance.id,), sure=marks.owner_probability - 0.1)
         kinds = {book.items[number].kind for number in changed}
         for kind in ("action", "decision"):
-            if views[kind] >= SURE_ITEM and kind not in kinds and len(content_of(utterance.text)) > 2:
-                self._see(kind, utterance, views[kind], _pointed(marks) if kind == "action" else NOBODY)
+            if views[kind] >= votes.WEIGHTS[kind].item and kind not in kinds and len(content_of(utterance.text)) > 2:
+                self._see(kind, utterance, views[kind], votes.pointed(marks) if kind == "action" else NOBODY)
 
     def _see(self, kind: str, utterance: Utterance, sure: float, owner: Owner) -> None:
         what = tidy(utterance.text)
@@ -344,14 +340,7 @@ class Extractor:
         )
         spoken = sentences(utterance)
         status = {"status": DECIDED} if kind == "decision" else {}
-        self.book.add(kind, what, spoken[0], change, owner=owner, confidence=min(0.9, sure), **status)
-
-
-def _pointed(marks: Marks) -> Owner:
-    """The owner that the model points at where it is sure; NOBODY where it is not."""
-    if not marks.owner or marks.owner_probability < SURE_OWNER:
-        return NOBODY
-    return Owner("group", "the group") if marks.owner == GROUP else Owner("speaker", marks.owner)
+        self.book.add(kind, what, spoken[0], change, owner=owner, confidence=min(0.9, max(PUBLISHED, sure)), **status)
 
 
 def _reconciled(found: list[Cue]) -> list[Cue]:

@@ -25,6 +25,7 @@ class Line:
     text: str
     evidence: tuple[str, ...]
     rewritten: bool = False  # by a language model; else the words that were said
+    quotes: tuple[tuple[str, str], ...] = ()  # of a rewritten one: utterance id and the words that prove it
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from memory.corpora import MindError
 
 ITEM_KINDS = ("action", "decision", "question", "risk")
 OPEN, DONE, DROPPED = "open", "done", "dropped"  # of actions, questions ("done" = answered) and risks
+WITHDRAWN = "withdrawn"  # it was noted while the meeting ran, and does not hold after its end
 DECIDED, REVERSED, REPLACED = "decided", "reversed", "changed"  # of decisions; the text is what holds in the end
 
 
@@ -52,7 +53,7 @@ class Passage:
 class Change:
     """One step of an item's life."""
 
-    change: str  # raised assigned reassigned due decided reversed changed done dropped answered carried edited
+    change: str  # raised assigned reassigned due decided reversed changed done dropped reopened answered carried edited
     evidence: tuple[str, ...]  # utterance ids, of `meeting` where it names one
     what: str = ""  # "" = as before
     owner: Owner | None = None

@@ -82,6 +82,11 @@ class People:
         capital = written[:1].isupper() and written[1:].islower() and len(written) > 2
         return capital and word > 0 and plain not in _NOT_NAMES and _after_a_comma_or_for(sentence, word)
 
+    def known(self, owner: Owner) -> Owner:
+        """The same one as a speaker, where a named person is one."""
+        label = self.by_word.get(owner.name.lower().split()[0], "") if owner.kind == "person" and owner.name else ""
+        return Owner("speaker", label) if label else owner
+
     def owner(self, words: str) -> Owner:
         """Whom some plain words name: a speaker where the name or role is one speaker's, else the words themselves."""
         words = words.strip()

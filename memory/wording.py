@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from audio.speech import Utterance
 
@@ -94,6 +94,7 @@ def _sentence(utterance: Utterance, text: str) -> Sentence:
     return Sentence(utterance.id, utterance.speaker, utterance.start_s, text, words, spans)
 
 
+@lru_cache(maxsize=20_000)  # every stage reads the same sentences; two long meetings of them
 def _words(text: str) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:
     words: list[str] = []
     spans: list[tuple[int, int]] = []
@@ -132,6 +133,7 @@ _IRREGULAR = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
     """A word without its English endings, crude and the same for singular and plural, order and ordering."""
     word = _IRREGULAR.get(word, word)
@@ -147,6 +149,7 @@ def content(words: Iterable[str]) -> frozenset[str]:
     return frozenset(stem(word) for word in words if word not in STOP and len(word) > 1)
 
 
+@lru_cache(maxsize=20_000)
 def content_of(text: str) -> frozenset[str]:
     """The stems of the words of a text that carry meaning."""
     return content(read(text).words)

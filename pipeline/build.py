@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -20,7 +21,7 @@ from audio.checksum import sha256_of
 from audio.decode import duration_s
 from audio.diarize.attribution import Diarizer, attribute
 from audio.diarize.diarizer import DiarizeOptions
-from audio.diarize.encoder import Ge2eEncoder, weights
+from audio.diarize.encoder import ENCODER_ADVICE, Ge2eEncoder, weights
 from audio.diarize.turns import Turn
 from audio.engines import LiveTranscriber, RecognitionOptions, models
 from audio.leaks import Leaks
@@ -32,16 +33,14 @@ from audio.sources import file_source
 from audio.speech import SAMPLE_RATE, AudioChunk, AudioError, SpeechSegment
 from audio.stretches import recording
 from audio.vad import DETECTORS, Vad, WebrtcVad
-from memory.mind import Mind
-from memory.model import Switches
 from memory.notes import Item
-from memory.weights import SHIPPED
+from pipeline.abstraction import abstraction
 from pipeline.config import settings_fingerprint
 from pipeline.events import Concluded, Event, Opened, PipelineError
 from pipeline.item_passages import ItemPassages
 from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
-from pipeline.live import Session
+from pipeline.live import Session, Wanted
 from pipeline.meeting import Attribute, Heard, Parts, Recognized, Stage, hear, keep, meet, staged
 from pipeline.mind import Carry, remember
 from pipeline.minutes import MinutesStage
@@ -52,6 +51,9 @@ from pipeline.transcript import said_before
 from pipeline.voiceprints import Voiceprints
 from retrieval.passage import ShelfError
 from retrieval.shelf import Shelf
+
+if TYPE_CHECKING:
+    from memory.mind import Mind
 
 VERSION = metadata.version("rapporteur")
 Say = Callable[[str], None]
@@ -107,10 +109,7 @@ class Run:
             models.go_offline()
 
     def open(self, recording: Path, *, again: bool, began: datetime | None, series: str = "") -> Job:
-        """Find, resume or start the meeting of this recording, in a series where one is named.
-
-        Raises AudioError, PipelineError or MindError.
-        """
+        """Find, resume or start the meeting of a recording. Raises AudioError, PipelineError or MindError."""
         self._listen_in(recording)
         opened = self._opened(recording, began)
         if not again and (found := self._library.find(opened.audio_sha256, opened.settings_sha256)) and found.finished:
@@ -142,7 +141,7 @@ class Run:
         if wanted.engine == "off":
             return None
         if wanted.engine == "auto" and not weights().is_file():
-            self._warn("speakers are not told apart, for the voice encoder is missing: install resemblyzer 0.1.4")
+            self._warn(f"speakers are not told apart, for the voice encoder is missing; {ENCODER_ADVICE}")
             return None
         prints = Voiceprints(self._library.home)
         known = prints.all(warn=self._warn) if wanted.recognise else []
@@ -172,14 +171,20 @@ class Run:
             belongs.join(folder.name)
             carry = Carry(belongs.state_path, folder.name)
         memory = (remember(lambda: self._mind, folder, carry),) if self._settings.memory.enabled else ()
-        notes, shelf = MinutesStage(carried), self._shelf()
-        return (*memory, PassageStage(shelf), notes, ItemPassages(shelf)) if shelf else (*memory, notes)
+        passages = (PassageStage(self._shelf),) if self._shelf is not None else ()
+        return (*memory, *passages, MinutesStage(carried), *self.after_notes())
+
+    def after_notes(self) -> tuple[Stage, ...]:
+        """What works on notes that were taken."""
+        passages = (ItemPassages(self._shelf),) if self._shelf is not None else ()
+        return (*abstraction(self._settings.abstraction), *passages)
 
     @cached_property
     def _mind(self) -> Mind:
         """The memory's model, shared by all meetings of this run."""
         return load_mind(self._settings)
 
+    @cached_property
     def _shelf(self) -> Shelf | None:
         wanted = self._settings.retrieval
         if not wanted.passages or not (wanted.folders or (self._library.home / "shelf").exists()):
@@ -242,20 +247,22 @@ class Run:
         return Chosen(engine, choice.model, device, compute_type)
 
     def listen(
-        self, source: LiveInput, tape: Callable[[Path], Iterable[AudioChunk]], *, title: str, named: str, room: int
+        self, source: LiveInput, tape: Callable[[Path], Iterable[AudioChunk]], wanted: Wanted, *, room: int
     ) -> LiveJob:
         """Start the meeting that this source hears. `tape` records it in the meeting's folder before anyone hears it.
 
-        `named` is what the user called the source; `room` chunks may wait to be heard before the tape has to wait.
+        `room` chunks may wait to be heard before the tape has to wait. Raises AudioError, PipelineError or MindError.
         """
         transcriber = self._transcriber
         _warm_up(transcriber)
-        opened = replace(self._opened_now(title), source=named)
+        opened = replace(self._opened_now(wanted.title), source=wanted.source)
+        if wanted.began:
+            opened = replace(opened, began=wanted.began.isoformat(timespec="seconds"))
         journal = self._library.create(opened)
         folder = journal.path.parent
         session = Session(source, tape(folder), room=room)
-        parts = replace(self._live_parts(session, transcriber), stages=self._stages(folder))
-        return LiveJob(title, self._live_events(session, parts, journal), session, folder)
+        parts = replace(self._live_parts(session, transcriber), stages=self._stages(folder, wanted.series))
+        return LiveJob(wanted.title, self._live_events(session, parts, journal), session, folder)
 
     def complete(self, folder: Path, chunks: Iterable[AudioChunk]) -> Iterator[Event]:
         """Finish a live meeting that was cut off, from its recording: as it would have been, without hypotheses."""
@@ -372,6 +379,10 @@ def load_engine(chosen: Chosen, threads: int) -> LiveTranscriber:
 
 def load_mind(settings: Settings) -> Mind:
     """The memory with the banks that the settings name. Raises MindError where its weights cannot be read."""
+    from memory.mind import Mind  # these import torch
+    from memory.model import Switches
+    from memory.weights import SHIPPED
+
     wanted = settings.memory
     switches = Switches(**{bank: bank in wanted.banks for bank in ("cache", "tokens", "slots", "archive")})
     path = Path(wanted.weights).expanduser() if wanted.weights else SHIPPED

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from audio.diarize.encoder import ENCODER_ADVICE, weights
 from audio.engines import models
 from audio.portaudio import NO_MICROPHONE, devices, no_far_side
 from audio.speech import AudioError
@@ -41,7 +42,8 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything; nothing is changed and nothing downloaded."""
-    return [*_packages(), _torch(), *_devices(), *_models(settings), *_programs(), _library(library_home(settings))]
+    rest = [_torch(), _voices(), *_devices(), *_models(settings), *_programs(), _library(library_home(settings))]
+    return [*_packages(), *rest]
 
 
 def _packages() -> Iterator[Finding]:
@@ -62,6 +64,13 @@ def _torch() -> Finding:
         f"{torch.__version__}, {platform.machine()}, {os.cpu_count()} cores; recognition on {device} in {compute_type}"
     )
     return Finding("torch", "ok", detail)
+
+
+def _voices() -> Finding:
+    there = weights().is_file()
+    return Finding(
+        "voice encoder, telling speakers apart", "ok" if there else "missing", "" if there else ENCODER_ADVICE
+    )
 
 
 def _devices() -> Iterator[Finding]:

@@ -1,11 +1,13 @@
-"""A person is forgotten: voiceprints, names and mentions go from everything that lies in the library's home.
+"""A person or a meeting is forgotten: it goes from everything that lies in the library's home.
 
-What cannot be changed safely (a recording's path, a meeting's folder name, an index of another kind) is not passed over
-in silence: every file that still holds the name afterwards is listed.
+What cannot be changed safely (a recording's path, a meeting's folder name, a document of the user's own) is not passed
+over in silence: every file that still holds the name afterwards is listed.
 """
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -14,13 +16,19 @@ from typing import Any
 
 from audio.speech import Utterance
 from pipeline.events import Event, Named, Opened, PipelineError, Said
-from pipeline.export import FORMATS
+from pipeline.export import FORMATS, minutes
 from pipeline.journal import rewrite
-from pipeline.library import Library
-from pipeline.voiceprints import Voiceprints
+from pipeline.library import MEETINGS, Library, Meeting
+from pipeline.mind import BEFORE, STATE
+from pipeline.series import FOLDER as SERIES
+from pipeline.voiceprints import Voiceprints, overwritten
+from retrieval import documents
+from retrieval.passage import ShelfError
+from retrieval.shelf import Shelf
 
 SOMEBODY = "somebody"  # stands where the name stood
 _KEPT = {"source", "meeting", "id"}  # of Opened and utterances: what other files are found by
+_PACKED = {"docx", "pdf"}  # formats whose words do not stand in their bytes
 
 
 @dataclass(frozen=True)
@@ -30,25 +38,96 @@ class Forgotten:
     voiceprints: int
     events: int  # changed or removed, in all journals
     meetings: int  # that had any
+    memories: int  # states of the memory that had heard them
     exports: tuple[Path, ...]  # rewritten
     left: tuple[Path, ...]  # files in the home, and exports, that still hold the name, or are named after it
 
 
+def forget_meeting(meeting: Meeting, library: Library, shelf: Callable[[], Shelf]) -> int:
+    """Remove a meeting from the library, the shelf, its series and every memory; returns how many memories went.
+
+    `shelf` is called only where there is one. Raises PipelineError or ShelfError where a disk refuses.
+    """
+    library.delete(meeting)
+    if (library.home / "shelf").is_dir():
+        shelf().drop(meeting.id)
+    gone = _unremembered([meeting.id], library.home, library)
+    for path, listed in _series(library.home):
+        if meeting.id in listed["meetings"]:
+            kept = [id for id in listed["meetings"] if id != meeting.id]
+            _written(path, json.dumps({**listed, "meetings": kept}))
+    return gone
+
+
 def forget_person(
-    name: str, library: Library, exports: Iterable[Path] = (), *, warn: Callable[[str], None]
+    name: str,
+    library: Library,
+    exports: Iterable[Path] = (),
+    *,
+    shelf: Callable[[], Shelf],
+    warn: Callable[[str], None],
 ) -> Forgotten:
-    """Forget a person in the library and in the named folders of exports; raises PipelineError where a disk refuses."""
-    if not name.strip():
+    """Forget a person in the library and in the named folders of exports.
+
+    Raises PipelineError or ShelfError where a disk refuses.
+    """
+    name, exports = name.strip(), tuple(exports)
+    if not name:
         raise PipelineError("nobody can be forgotten without a name; give it with --person")
-    mention = re.compile(rf"(?<!\w){re.escape(name.strip())}(?!\w)", re.IGNORECASE)
-    prints = Voiceprints(library.home).forget(name.strip(), warn=warn)
-    changes = [rewrite(library.folder(m), lambda event: _without(event, mention)) for m in library.meetings()]
+    mention = mentions(name)
+    prints = Voiceprints(library.home).forget(name, warn=warn)
+    changes = {m.id: rewrite(library.folder(m), lambda event: _without(event, mention)) for m in library.meetings()}
+    changed = [id for id, count in changes.items() if count]
+    memories = _unremembered(changed, library.home, library)
+    if changed and (library.home / "shelf").is_dir():
+        for id in changed:  # what is asked for next puts them there again, without the name
+            shelf().drop(id)
     written = tuple(path for folder in exports for path in _exports(folder) if _rewritten(path, mention))
     library.reindex()
-    left = tuple(
-        sorted({*_holding(library.home, name.strip()), *(p for f in exports for p in _holding(f, name.strip()))})
-    )
-    return Forgotten(prints, sum(changes), sum(map(bool, changes)), written, left)
+    left = {path for folder in (library.home, *exports) for path in _holding(folder, name, mention)}
+    return Forgotten(prints, sum(changes.values()), len(changed), memories, written, tuple(sorted(left)))
+
+
+def mentions(name: str) -> re.Pattern[str]:
+    """Finds a name in any case, over line breaks, and as JSON and HTML spell it."""
+    cases = (name, name.lower(), name.upper(), name.title())  # an escape has its own for each
+    forms = dict.fromkeys((name, html.escape(name), *(json.dumps(form)[1:-1] for form in cases)))
+    found = "|".join(r"\s+".join(map(re.escape, form.split())) for form in forms)
+    return re.compile(rf"(?<!\w)(?:{found})(?!\w)", re.IGNORECASE)
+
+
+def _unremembered(meetings: Iterable[str], home: Path, library: Library) -> int:
+    """Remove the memories that heard these meetings: their own, and in a series those of all that came after them."""
+    gone, folders = set(meetings), set[Path]()
+    for path, listed in _series(home):
+        order = list(listed["meetings"])
+        heard = [at for at, id in enumerate(order) if id in gone]
+        if heard:
+            folders |= {library.home / MEETINGS / id for id in order[heard[0] :]}
+            folders.add(path.with_suffix(""))
+    folders |= {library.home / MEETINGS / id for id in gone}
+    states = sorted(f / name for f in folders for name in (STATE, BEFORE))
+    return sum(overwritten(path) for path in states if path.is_file())
+
+
+def _series(home: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The files that list the meetings of a series, and what they say; damaged ones are passed over."""
+    for path in sorted((home / SERIES).glob("*.json")):
+        try:
+            listed = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(listed, dict) and isinstance(listed.get("meetings"), list):
+            yield path, listed
+
+
+def _written(path: Path, text: str) -> None:
+    try:
+        part = path.with_suffix(".part")
+        part.write_text(text, "utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise PipelineError(f"{path} could not be written ({error.strerror}); make room or give access") from error
 
 
 def _without(event: Event, mention: re.Pattern[str]) -> Event | None:
@@ -86,30 +165,58 @@ def _scrubbed(value: Any, mention: re.Pattern[str]) -> Any:
 
 
 def _exports(folder: Path) -> Iterator[Path]:
-    yield from (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix[1:] in FORMATS)
+    """Files of the formats that we write and that are text."""
+    written = {*FORMATS, *minutes.FORMATS} - _PACKED
+    yield from (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix[1:] in written)
 
 
 def _rewritten(path: Path, mention: re.Pattern[str]) -> bool:
     try:
-        text = path.read_text("utf-8")
-        scrubbed = mention.sub(SOMEBODY, text)
-        if scrubbed != text:
-            path.write_text(scrubbed, "utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_bytes().decode()
+        whole = re.sub(r"\r?\n[ \t]", "", text) if path.suffix == ".ics" else text  # RFC 5545, 3.1: folded lines
+        if not mention.search(whole):
+            return False
+        scrubbed = _json(whole, mention) if path.suffix == ".json" else mention.sub(SOMEBODY, whole)
+        path.write_bytes(scrubbed.encode())
+    except (OSError, ValueError) as error:
         raise PipelineError(f"{path} could not be rewritten ({error}); remove the name by hand") from error
-    return scrubbed != text
+    return True
 
 
-def _holding(folder: Path, name: str) -> Iterator[Path]:
-    """Files whose content or name holds the name, in any case of its letters."""
-    spelled = {
-        form.encode() for form in (name, name.lower(), name.upper(), name.title(), name.replace(" ", "-").lower())
-    }
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            try:
-                content = path.read_bytes()
-            except OSError as error:
-                raise PipelineError(f"{path} cannot be read ({error.strerror}); it may still hold the name") from error
-            if any(form in content or form in str(path.relative_to(folder)).encode() for form in spelled):
-                yield path
+def _json(text: str, mention: re.Pattern[str]) -> str:
+    """A file of ours; where a text loses the name its words go, of which the name may be several."""
+
+    def scrub(value: Any) -> Any:
+        if isinstance(value, dict):
+            named = isinstance(value.get("text"), str) and mention.search(value["text"])
+            return {k: [] if named and k == "words" else scrub(v) for k, v in value.items()}
+        return [scrub(item) for item in value] if isinstance(value, list) else _scrubbed(value, mention)
+
+    whole = json.dumps(scrub(json.loads(text)), ensure_ascii=text.isascii())
+    return mention.sub(SOMEBODY, whole)  # in keys
+
+
+def _holding(folder: Path, name: str, mention: re.Pattern[str]) -> Iterator[Path]:
+    """Files whose content or path holds the name in any case of letters, whole or in parts, also in docx and pdf."""
+    cases = (name, name.lower(), name.upper(), name.title())
+    spelled = {f.casefold() for f in (name, name.replace(" ", "-"), *(json.dumps(form)[1:-1] for form in cases))}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        try:
+            content = path.read_bytes().decode("utf-8", "ignore").casefold()
+        except OSError as error:
+            raise PipelineError(f"{path} cannot be read ({error.strerror}); it may still hold the name") from error
+        called = str(path.relative_to(folder)).casefold()
+        parts = [rf"\b{re.escape(part)}\b" for part in name.casefold().split()]
+        whole = any(form in content or form in called for form in spelled)
+        if whole or all(re.search(part, content) for part in parts) or _packed(path, mention):
+            yield path
+
+
+def _packed(path: Path, mention: re.Pattern[str]) -> bool:
+    """Whether a document that is packed holds the name, or cannot be opened to see."""
+    if path.suffix[1:].lower() not in _PACKED:
+        return False
+    try:
+        return any(mention.search(passage.text) for passage in documents.read(path).passages)
+    except ShelfError:
+        return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from memory.notes import WITHDRAWN
 from pipeline.events import Concluded, Event, Learned
 from pipeline.shelf import content_of
 from retrieval.search import quoted, search
@@ -25,7 +26,12 @@ class ItemPassages:
         noted.update((e.content.get("id"), e) for e in known)
         for event in events:
             if isinstance(event, Concluded):
-                yield from (found for item in noted.values() for found in self._look_up(item))
+                yield from (
+                    found
+                    for item in noted.values()
+                    if item.content.get("status") != WITHDRAWN
+                    for found in self._look_up(item)
+                )
             if isinstance(event, Learned) and event.kind in LOOKED_UP:
                 noted[event.content.get("id")] = event
             yield event

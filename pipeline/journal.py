@@ -124,9 +124,11 @@ def rewrite(folder: Path, change: Callable[[Event], Event | None]) -> int:
     with lock(folder):
         try:
             before = path.read_bytes()
-            events = [event for line, event in _lines(path) if to_line(event).encode() + b"\n" == line]
-            changed = [change(event) for event in events]
-            lines = "".join(f"{to_line(event)}\n" for event in changed if event).encode()
+            there = list(_lines(path))
+            kept = [(line, event, change(event)) for line, event in there if _undamaged(line, event)]
+            lines = b"".join(
+                line if new == old else to_line(new).encode() + b"\n" for line, old, new in kept if new is not None
+            )
             if lines == before:
                 return 0
             fresh = path.with_suffix(".mended")
@@ -140,7 +142,12 @@ def rewrite(folder: Path, change: Callable[[Event], Event | None]) -> int:
             _sync(folder)
         except OSError as error:
             raise _unwritable(path, error) from error
-    return sum(old != new for old, new in zip(events, changed, strict=True)) or 1
+    return sum(old != new for _, old, new in kept) or 1
+
+
+def _undamaged(line: bytes, event: Event) -> bool:
+    """A damaged line is given as a Trouble that the journal does not hold."""
+    return not isinstance(event, Trouble) or to_line(event).encode() + b"\n" == line
 
 
 def _lines(path: Path) -> Iterator[tuple[bytes, Event]]:

@@ -19,6 +19,7 @@ from pipeline.events import Concluded, Event, Opened, PipelineError
 from pipeline.journal import JOURNAL, Journal, lock, read
 from pipeline.transcript import Transcript
 
+MEETINGS = "meetings"  # in the library's home, a folder each
 MATCH_START, MATCH_END = "\x02", "\x03"  # around each match in a Mention's snippet
 Result = TypeVar("Result")
 
@@ -92,7 +93,7 @@ class Library:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self._folders = home / "meetings"
+        self._folders = home / MEETINGS
         self._index = home / "index.sqlite"
         try:
             self._folders.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -125,7 +126,7 @@ class Library:
         return next(iter(sorted(self._same(audio_sha256, settings_sha256), key=lambda m: not m.finished)), None)
 
     def meetings(self) -> list[Meeting]:
-        """All meetings, the newest first."""
+        """All meetings, the newest first; of those that began at the same moment the one written to last."""
         return self._select("true", ())
 
     def meeting(self, key: str) -> Meeting:
@@ -207,7 +208,9 @@ class Library:
 
     def _select(self, where: str, values: tuple[str, ...]) -> list[Meeting]:
         columns = ", ".join(field.name for field in fields(Meeting))
-        query = f"select {columns} from meeting where {where} order by began_unix_s desc, id desc"
+        query = (
+            f"select {columns} from meeting where {where} order by began_unix_s desc, journal_mtime_ns desc, id desc"
+        )
         rows = self._with_index(lambda db: [dict(row) for row in db.execute(query, values)])
         return [Meeting(**{**row, "finished": bool(row["finished"])}) for row in rows]
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from audio.captions import Now
 from audio.live import Incident, Level, LiveInput
@@ -16,6 +18,16 @@ from pipeline.relay import ahead
 
 EVENTS_ROOM = 1000  # events that may wait to be kept and shown
 LIVE_ROOM = 6000  # chunks that may wait to be heard: 10 minutes, which only a decoder that hangs ever fills
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user says of a meeting that is to be held."""
+
+    title: str
+    source: str  # what the user called it
+    series: str = ""  # "" = none
+    began: datetime | None = None  # None = now
 
 
 class Session:

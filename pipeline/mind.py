@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audio.speech import Utterance
 from memory.corpora import Heard, MindError
 from memory.marks import GROUP, UNKNOWN, Marks
-from memory.mind import Heed, Mind
-from memory.policy import handed_on
-from memory.state import MemoryState
 from memory.titles import keywords, title
 from memory.words import LOOKAHEAD
 from pipeline.events import Concluded, Corrected, Event, Learned, Named, Said, Trouble
+
+if TYPE_CHECKING:  # torch takes a second to import, also where no memory is wanted
+    from memory.mind import Heed, Mind
+    from memory.state import MemoryState
 
 STATE = "memory.safetensors"  # beside the journal, once the meeting is over
 BEFORE = "memory-before.safetensors"  # what the meeting took over from the series
@@ -237,6 +239,8 @@ class _Listener:
 
 def left(state: MemoryState, meeting: str) -> MemoryState:
     """What a finished meeting leaves to the next of its series: of the speakers those who have a name."""
+    from memory.policy import handed_on
+
     return handed_on(state, meeting, [label for label in state.ledger.speakers if "@" not in label])
 
 

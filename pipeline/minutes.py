@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -13,15 +13,29 @@ from memory.agenda import topics
 from memory.extract import LANGUAGES, Extractor
 from memory.marks import Marks
 from memory.minutes import Cited, Line, Minutes, people_of
-from memory.notes import ITEM_KINDS, OPEN, Change, Item, Owner, Passage, Topic, item_from, to_content, topic_from
+from memory.notes import (
+    ITEM_KINDS,
+    OPEN,
+    WITHDRAWN,
+    Change,
+    Item,
+    Owner,
+    Passage,
+    Topic,
+    item_from,
+    to_content,
+    topic_from,
+)
 from memory.people import Addressed, People
+from memory.settle import settled
 from memory.summary import salient
 from memory.wording import Sentence, content_of, sentences, tidy
-from pipeline.events import Concluded, Event, Learned, Named, Opened, Said, to_line
-from pipeline.transcript import Transcript
+from pipeline.events import Concluded, Corrected, Event, Learned, Named, Opened, Said, to_line
+from pipeline.transcript import Transcript, display_name
 
 NEARBY = 12  # utterances between a passage and a task that it may belong to: about a minute
 MOST_PASSAGES = 2  # of an item
+RENEWED = ("topic", "summary", "renewed")  # beside the items: what is made anew with `minutes --again`
 ADDRESSED = "address"  # who named a speaker: the others, by speaking to him
 
 
@@ -35,8 +49,8 @@ class MinutesStage:
         self._carried = tuple(carried)
 
     def __call__(self, past: Iterable[Event], events: Iterable[Event]) -> Iterator[Event]:
-        taker = _Taker(self._carried)
         past = list(past)
+        taker = _Taker(self._carried or carried_here(past))
         known = {to_line(event) for event in past if isinstance(event, Learned | Named)}
         noted = [note for event in past for note in taker.hear(event)]
         yield from (note for note in noted if to_line(note) not in known)  # what a break, or the beginning, left out
@@ -56,14 +70,22 @@ class _Taker:
         self._addressed = Addressed()
         self._names: dict[str, tuple[str, str]] = {}  # label -> name, by whom
         self._said: dict[str, Utterance] = {}
+        self._corrected: list[Corrected] = []
         self._marks: dict[str, Marks] = {}
+        self._by_hand: set[str] = set()  # items that the user changed: his word is the last one
+        self._day = date.today()  # where a journal has no head
 
     def hear(self, event: Event) -> Iterator[Event]:
         """What this event adds to the notes."""
         match event:
             case Opened():
-                self._extractor = Extractor(meeting_day(event.began), carried=self._carried)
-                yield from (_learned(item) for item in self._extractor.book.taken())
+                self._day = meeting_day(event.began)
+                self._extractor = Extractor(self._day, carried=self._carried)
+                yield from self._learned(self._extractor.book.taken())
+            case Corrected():
+                self._corrected.append(event)
+            case Learned() if event.kind in ITEM_KINDS and _by_hand(event):
+                self._by_hand.add(str(event.content.get("id")))
             case Named():
                 self._names[event.speaker] = event.name, event.by
                 self._know()
@@ -79,17 +101,26 @@ class _Taker:
         """What only the end settles."""
         if self._extractor is None:
             return
-        yield from (_learned(item) for item in self._extractor.finish())
-        spoken = sorted(self._said.values(), key=lambda u: u.start_s)
+        yield from self._learned(self._extractor.finish())
+        spoken = list(Transcript.of([*map(Said, self._said.values()), *self._corrected]).utterances)
+        final = self._heard_again(spoken)
+        yield from self._learned(settled((i for i in self._extractor.book.items.values() if i.id), final))
         found = topics(spoken, self._marks or None)
         yield from (Learned("topic", to_content(topic), topic.title_ids) for topic in found)
-        items = [item for item in self._extractor.book.items.values() if item.id]
-        for sentence in salient(spoken, items, found, self._marks or None):
+        for sentence in salient(spoken, final, found, self._marks or None):
             yield Learned("summary", {"text": _shown(sentence)}, (sentence.utterance_id,))
+
+    def _heard_again(self, spoken: Iterable[Utterance]) -> list[Item]:
+        """The items of the whole meeting, now that every text, speaker and name is settled."""
+        again = Extractor(self._day, people=self._people(), carried=self._carried)
+        for utterance in spoken:
+            again.hear(utterance, self._marks.get(utterance.id))
+        again.finish()
+        return [item for item in again.book.items.values() if item.id]
 
     def _note(self, utterance: Utterance) -> Iterator[Event]:
         if self._extractor is None:  # a journal without its head
-            self._extractor = Extractor(date.today(), carried=self._carried)
+            self._extractor = Extractor(self._day, carried=self._carried)
         for sentence in sentences(utterance):
             self._addressed.hear(sentence, self._extractor.people)
         for label, (name, confidence) in self._addressed.names().items():
@@ -98,15 +129,21 @@ class _Taker:
                 self._names[label] = name, ADDRESSED
                 self._know()
                 yield Named(label, name, ADDRESSED, confidence)
-        yield from (_learned(item) for item in self._extractor.hear(utterance, self._marks.get(utterance.id)))
+        yield from self._learned(self._extractor.hear(utterance))
 
     def _know(self) -> None:
         if self._extractor is not None:
-            self._extractor.people = People({label: name for label, (name, _) in self._names.items() if name})
+            self._extractor.people = self._people()
+
+    def _people(self) -> People:
+        return People({label: name for label, (name, _) in self._names.items() if name})
+
+    def _learned(self, items: Iterable[Item]) -> Iterator[Learned]:
+        return (Learned(i.kind, to_content(i), i.evidence) for i in items if i.id not in self._by_hand)
 
 
-def _learned(item: Item) -> Learned:
-    return Learned(item.kind, to_content(item), item.evidence)
+def _by_hand(event: Learned) -> bool:
+    return any(change.get("by") == "user" for change in event.content.get("history", ()))
 
 
 def _shown(sentence: Sentence) -> str:
@@ -122,10 +159,27 @@ def meeting_day(began: str) -> date:
         return date.today()
 
 
-def noted(events: Iterable[Event]) -> list[Event]:
-    """The events with notes that are made now: for meetings that were kept without any."""
-    known = [e for e in events if not (isinstance(e, Learned) and e.kind in (*ITEM_KINDS, "topic", "summary"))]
-    return list(MinutesStage()((), known))
+def noted(
+    events: Iterable[Event], after: Iterable[Callable[[Iterable[Event], Iterable[Event]], Iterator[Event]]] = ()
+) -> list[Event]:
+    """The events with notes that are made now, and what the stages `after` add: for meetings that were kept without."""
+    events = list(events)
+    known = [e for e in events if not (isinstance(e, Learned) and e.kind in (*ITEM_KINDS, *RENEWED))]
+    told: Iterable[Event] = MinutesStage(carried_here(events))((), [Learned("renewed", {}, ()), *known])
+    for stage in after:
+        told = stage((), told)
+    return list(told)
+
+
+def carried_here(events: Iterable[Event]) -> tuple[Item, ...]:
+    """What a meeting took over from the one before in its series, as it took it over."""
+    found: dict[str, Item] = {}
+    for event in events:
+        if isinstance(event, Learned) and event.kind in ITEM_KINDS and event.content.get("series"):
+            item = item_from(event.content)
+            if item.history[-1].change == "carried":
+                found.setdefault(item.id, item)
+    return tuple(found.values())
 
 
 def minutes_of(events: Iterable[Event]) -> Minutes:
@@ -136,6 +190,7 @@ def minutes_of(events: Iterable[Event]) -> Minutes:
     items: dict[str, Item] = {}
     subjects: dict[str, Topic] = {}
     summary: dict[str, Line] = {}
+    kept: set[str] = set()  # sentences that stay beside rewritten ones
     passages: list[Learned] = []
     for event in events:
         match event:
@@ -145,13 +200,17 @@ def minutes_of(events: Iterable[Event]) -> Minutes:
                 subjects[str(event.content.get("id"))] = topic_from(event.content)
             case Learned(kind="summary"):
                 text = str(event.content.get("text", ""))
-                summary[text] = Line(text, event.evidence, bool(event.content.get("rewritten")))
+                summary[text] = Line(text, event.evidence, bool(event.content.get("rewritten")), _quotes(event))
+                kept |= {text} if event.content.get("kept") else set()
+            case Learned(kind="renewed"):
+                items, subjects, summary, kept = {}, {}, {}, set()
+                passages = [event for event in passages if event.content.get("by") != "item"]
             case Learned(kind="passage"):
                 passages.append(event)
             case Learned() if event.kind in ITEM_KINDS:
                 items[str(event.content.get("id"))] = item_from(event.content)
     if any(line.rewritten for line in summary.values()):
-        summary = {text: line for text, line in summary.items() if line.rewritten}
+        summary = {text: line for text, line in summary.items() if line.rewritten or text in kept}
     references = tuple(
         Cited(passage_of(event.content), event.evidence)
         for event in passages
@@ -167,11 +226,24 @@ def minutes_of(events: Iterable[Event]) -> Minutes:
         people=people_of(transcript.utterances, {**transcript.speakers, **names}),
         summary=tuple(summary.values()),
         topics=tuple(subjects.values()),
-        items=tuple(with_passages(item, passages, transcript, subjects.values()) for item in items.values()),
+        items=tuple(
+            with_passages(item, passages, transcript, subjects.values()) for item in _standing(items, transcript)
+        ),
         references=references,
         utterances=transcript.utterances,
         notice=_notice(transcript),
     )
+
+
+def _quotes(event: Learned) -> tuple[tuple[str, str], ...]:
+    return tuple((str(id), str(words)) for id, words in event.content.get("quotes", ()))
+
+
+def _standing(items: dict[str, Item], transcript: Transcript) -> list[Item]:
+    """What holds, in the order in which it came up; what was carried here first."""
+    places = {u.id: n for n, u in enumerate(transcript.utterances)}
+    holds = [item for item in items.values() if item.status != WITHDRAWN]
+    return sorted(holds, key=lambda i: (not i.series, min((places[e] for e in i.evidence if e in places), default=-1)))
 
 
 def _notice(transcript: Transcript) -> str:
@@ -250,7 +322,7 @@ def carried_over(minutes: Minutes, series: str, number: int) -> tuple[Item, ...]
         if item.status != OPEN or item.kind == "decision":
             continue
         name = minutes.said_by(item.owner)
-        if item.owner.kind == "speaker" and name == item.owner.name:
+        if item.owner.kind == "speaker" and name == display_name(item.owner.name):
             name = f"{name} of {minutes.began[:10]}"
         owner = Owner("person", name) if item.owner.kind == "speaker" else item.owner
         past = tuple(replace(change, meeting=change.meeting or minutes.meeting) for change in item.history)

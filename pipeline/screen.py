@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -103,34 +103,42 @@ def spelled(minutes: Minutes, width: int) -> Group:
     people = ", ".join(f"{p.name} {clock(p.talk_s)}" for p in minutes.people)
     topics = [(t.title, [minutes.start_s([first]) for first, _ in t.spans]) for t in minutes.topics]
     listed = [f"{title} {', again '.join(clock(at) for at in starts if at is not None)}" for title, starts in topics]
-    rows = (("People", [people] if people else []), ("Topics", listed), *(_kind_rows(minutes)))
+    rows: Iterable[tuple[str, Sequence[RenderableType]]] = (
+        ("People", [Text(people)] if people else []),
+        ("Topics", [Text(line) for line in listed]),
+        *_kind_rows(minutes),
+    )
     for title, lines in rows:
         if lines:
             parts.append(Text(title, style="cyan"))
-            parts += [Padding(Text(line), (0, 0, 0, 2)) for line in lines]
+            parts += [Padding(line, (0, 0, 0, 2)) for line in lines]
     actions = minutes.of_kind("action")
     if actions:
+        parts.append(Text("Actions", style="cyan"))
         table = Table(
-            "Actions", "who", "by when", "at", box=None, pad_edge=False, width=min(width, 100), header_style="cyan"
-        )
+            "", "what", "who", "by when", "at", box=None, pad_edge=False, width=min(width, 100) - 2, header_style="dim"
+        )  # fmt: skip
         for item in actions:
             done = "" if item.status == OPEN else f" ({item.status})"
             when = f"{item.due.phrase}, {item.due.date}" if item.due.date else item.due.phrase
             at = minutes.start_s(item.evidence)
             table.add_row(
-                Text(f"  {item.id} {item.what}{done}"), Text(minutes.said_by(item.owner) or "nobody yet"), Text(when),
+                item.id, Text(item.what + done), Text(minutes.said_by(item.owner) or "nobody yet"), Text(when),
                 "" if at is None else clock(at),
             )  # fmt: skip
-        parts.append(table)
+        parts.append(Padding(table, (0, 0, 0, 2)))
     return Group(*parts)
 
 
-def _kind_rows(minutes: Minutes) -> Iterator[tuple[str, list[str]]]:
+def _kind_rows(minutes: Minutes) -> Iterator[tuple[str, Sequence[RenderableType]]]:
     for title, kind in (("Decisions", "decision"), ("Open questions", "question"), ("Risks", "risk")):
         yield title, [_line(minutes, item) for item in minutes.of_kind(kind)]
 
 
-def _line(minutes: Minutes, item: Item) -> str:
+def _line(minutes: Minutes, item: Item) -> RenderableType:
+    """Where it wraps, the words stay right of the number."""
     at = minutes.start_s(item.evidence)
     state = "" if item.status in (OPEN, DECIDED) else f" ({item.status})"
-    return f"{item.id} {item.what}{state}" + ("" if at is None else f"  {clock(at)}")
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row(item.id, Text(f"{item.what}{state}" + ("" if at is None else f"  {clock(at)}")))
+    return grid

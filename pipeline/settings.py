@@ -118,6 +118,7 @@ class ListenSettings:
     share: Annotated[float, Range(0.05, 1)]
     window: Literal["audio", "full"]
     context_words: Annotated[int, Range(0, 100)]
+    hold_back: Annotated[int, Range(0, 100)]
     defer_after_s: Count
     stop_after_silence_min: Count
 
@@ -131,6 +132,7 @@ class ListenSettings:
             interval_s=self.interval_ms / 1000,
             share=self.share,
             context_words=self.context_words,
+            hold_back=self.hold_back,
             defer_after_s=self.defer_after_s,
         )
 
@@ -180,6 +182,17 @@ class ExportSettings:
 
 
 @dataclass(frozen=True)
+class AbstractionSettings:
+    """Which language model, if any, may put the summary into other words."""
+
+    url: str
+    model: str
+    key_variable: str
+    context_tokens: Annotated[int, Range(2048, 10_000_000)]
+    timeout_s: Annotated[float, Range(1, 3600)]
+
+
+@dataclass(frozen=True)
 class RetrievalSettings:
     """What documents are kept at hand, and how they are searched."""
 
@@ -203,4 +216,5 @@ class Settings:
     capture: CaptureSettings
     library: LibrarySettings
     export: ExportSettings
+    abstraction: AbstractionSettings
     retrieval: RetrievalSettings

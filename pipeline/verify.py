@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from audio.checksum import sha256_of
-from memory.minutes import Minutes
+from memory.minutes import Line, Minutes
 from memory.notes import Item, Passage
+from memory.rewriting import Rewritten, doubt
 from memory.wording import content, content_of, read
 from pipeline.events import Event, Learned, Opened, PipelineError
 from pipeline.export import minutes as files
@@ -75,9 +76,7 @@ def verify(path: Path, events: Iterable[Event]) -> Verdict:
     else:
         findings, checked = _compare(READERS[format](_content(path)), READERS[format](content_now))
     findings += [finding for item in minutes.items for finding in unsupported(item, minutes)]
-    findings += [
-        finding for line in minutes.summary for finding in _unsaid(line.text, line.evidence, minutes, line.rewritten)
-    ]
+    findings += [finding for line in minutes.summary for finding in _unsupported_line(line, minutes)]
     more, unchecked = _sources(events, minutes)
     return Verdict(minutes.meeting, checked, tuple(findings + more), tuple(unchecked))
 
@@ -154,7 +153,13 @@ def unsupported(item: Item, minutes: Minutes) -> list[Finding]:
     if item.series and not any(change.what for change in steps):
         return []  # the words are of an earlier meeting; its own minutes prove them
     found = _unsaid(item.what, item.evidence, minutes)
-    if item.due.phrase and not item.series and not set(read(item.due.phrase).words) <= _said(item.evidence, minutes):
+    dated = any(change.by == "user" and change.due is not None for change in item.history)
+    if (
+        item.due.phrase
+        and not dated
+        and not item.series
+        and not set(read(item.due.phrase).words) <= _said(item.evidence, minutes)
+    ):
         found.append(Finding(item.what, f'nobody says "{item.due.phrase}" in its evidence'))
     return found
 
@@ -163,10 +168,17 @@ def _said(evidence: Sequence[str], minutes: Minutes) -> set[str]:
     return {word for u in minutes.utterances if u.id in evidence for word in read(u.text).words}
 
 
-def _unsaid(text: str, evidence: Sequence[str], minutes: Minutes, rewritten: bool = False) -> list[Finding]:
-    """Words that carry meaning and are in none of the utterances; a rewritten sentence only needs utterances."""
-    if rewritten:
-        return [] if evidence else [Finding(text, "it names no evidence")]
+def _unsupported_line(line: Line, minutes: Minutes) -> list[Finding]:
+    """A sentence that was said needs its words, a rewritten one its quotes and nothing that they do not bear out."""
+    if not line.rewritten:
+        return _unsaid(line.text, line.evidence, minutes)
+    said = {u.id: u for u in minutes.utterances}
+    why = doubt(Rewritten(line.text, line.quotes), said, {p.label: p.name for p in minutes.people})
+    return [Finding(line.text, why)] if why else []
+
+
+def _unsaid(text: str, evidence: Sequence[str], minutes: Minutes) -> list[Finding]:
+    """Words that carry meaning and are in none of the utterances."""
     missing = content_of(text) - content(_said(evidence, minutes))
     return [Finding(text, f"its evidence does not say: {' '.join(sorted(missing))}")] if missing else []
 

@@ -80,18 +80,40 @@ class Voiceprints:
         return path
 
     def forget(self, person: str, *, warn: Callable[[str], None]) -> int:
-        """Overwrite and remove all voiceprints of a person; returns how many there were."""
-        own = [e.path for e in self.enrolled(warn=warn) if e.voice.person.casefold() == person.casefold()]
-        for path in own:
+        """Overwrite and remove all voiceprints of a person, of every encoder; returns how many there were.
+
+        A damaged file, or one that a break left half written, goes, too, where the person's name stands in it.
+        """
+        own = [e.path for e in self.enrolled(warn=lambda _: None) if _same(e.voice.person, person)]
+        readable = {e.path for e in self.enrolled(warn=lambda _: None)}
+        spelled = [form.casefold() for form in (person, json.dumps(person)[1:-1])]
+        for path in sorted(p for p in self.folder.glob("*") if p.is_file() and p not in readable):
             try:
-                with path.open("r+b") as file:  # where the disk writes in place, the old bytes are gone, too
-                    file.write(b"\0" * path.stat().st_size)
-                    file.flush()
-                    os.fsync(file.fileno())
-                path.unlink()
+                content = path.read_bytes().decode("utf-8", "ignore").casefold()
             except OSError as error:
-                raise PipelineError(f"{path} could not be removed ({error.strerror}); remove it by hand") from error
-        return len(own)
+                raise PipelineError(f"{path} cannot be read ({error.strerror}); remove it by hand") from error
+            if any(form in content for form in spelled):
+                own.append(path)
+            else:
+                warn(f"the voiceprint {path} is damaged and names nobody; remove it if it may be {person}'s")
+        return sum(overwritten(path) for path in own)
+
+
+def overwritten(path: Path) -> bool:
+    """Remove a file whose bytes must not stay on the disk; where it writes in place, they are zeros first."""
+    try:
+        with path.open("r+b") as file:
+            file.write(b"\0" * path.stat().st_size)
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+    except OSError as error:
+        raise PipelineError(f"{path} could not be removed ({error.strerror}); remove it by hand") from error
+    return True
+
+
+def _same(person: str, other: str) -> bool:
+    return person.strip().casefold() == other.strip().casefold()
 
 
 def _read(path: Path) -> Enrolled:

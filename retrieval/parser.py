@@ -34,7 +34,9 @@ def parse(content: bytes, kind: str) -> list[Block]:
     """The blocks of a "pdf" or "docx"; raises ShelfError, to be read after the file's name."""
     if kind == "docx":
         _check_zip(content)
-    command = [sys.executable, "-I", "-c", _BOOT.format(root=str(Path(__file__).parents[1])), kind, str(MOST_MEMORY)]
+    tree = Path(__file__).parents[1]
+    place = 0 if (tree / "pyproject.toml").exists() else 99  # installed packages must not hide Python's own modules
+    command = [sys.executable, "-I", "-c", _BOOT.format(place=place, tree=str(tree)), kind, str(MOST_MEMORY)]
     try:
         done = subprocess.run(command, input=content, capture_output=True, timeout=MOST_TIME_S, check=False)
     except subprocess.TimeoutExpired as error:
@@ -48,9 +50,12 @@ def parse(content: bytes, kind: str) -> list[Block]:
     return [Block(*row) for row in answer["blocks"]]
 
 
-_BOOT = (
-    "import sys; sys.path.insert(0, {root!r}); from retrieval.parser import child; child(sys.argv[1], int(sys.argv[2]))"
-)
+_BOOT = """
+import sys
+sys.path.insert({place}, {tree!r})
+from retrieval.parser import child
+child(sys.argv[1], int(sys.argv[2]))
+"""
 
 
 def child(kind: str, memory: int) -> None:

@@ -121,6 +121,20 @@ def test_hypotheses_grow_firm_words_stay_and_an_empty_one_follows_the_final() ->
     assert texts[-1].text == ""
 
 
+def test_the_last_provisional_words_wait_and_firm_ones_never_do() -> None:
+    shown, held = list[Hypothesis](), list[Hypothesis]()
+    for found, options in ((shown, OPTIONS), (held, replace(OPTIONS, hold_back=2))):
+        world = World(meeting(1))
+        found += [item for item in captioned(world, Slow(world), options) if isinstance(item, Hypothesis) and item.text]
+    by_length = {item.end_s: item for item in shown}
+    assert held
+    for item in held:
+        whole = by_length[item.end_s]
+        assert item.firm == whole.firm
+        assert len(item.words) == max(whole.firm, len(whole.words) - 2)
+    assert any(len(item.words) < len(by_length[item.end_s].words) for item in held)
+
+
 def test_attention_makes_firm_what_lies_before_the_margin() -> None:
     world = World(meeting(1))
     found = captioned(world, Slow(world), CaptionOptions(AlignAtt(0.5), timed=True))

@@ -10,6 +10,7 @@ import pytest
 import whisper.audio
 from numpy.typing import NDArray
 
+from audio.diarize import identity
 from audio.diarize.attribution import Diarizer, attribute
 from audio.diarize.clusters import Groups, agglomerate
 from audio.diarize.diarizer import DiarizeOptions, Voices, conclude, follow
@@ -135,6 +136,52 @@ def test_twenty_voices_are_told_apart() -> None:
     assert sorted(map(sorted, agglomerate(Groups.of(stretches)))) == [list(range(i, 200, 20)) for i in range(20)]
 
 
+def spread(*voices: NDArray[np.float64], each_s: float, times: int, at_s: float = 0.0) -> Voices:
+    """Each of these voices in a segment of its own, `times` times in turn."""
+    rng = np.random.default_rng(0)
+    state = Voices()
+    for n in range(times * len(voices)):
+        windows = max(1, round((each_s - 1.6) / 0.25) + 1)
+        starts = round((at_s + 20 * n) * SAMPLE_RATE) + np.arange(windows) * SAMPLE_RATE // 4
+        heard = voices[n % len(voices)] + rng.normal(0, 0.01, (windows, len(voices[0])))
+        heard /= np.linalg.norm(heard, axis=1, keepdims=True)
+        stops = starts + round(1.6 * SAMPLE_RATE)
+        run = np.zeros(windows, np.int64)
+        state = replace(
+            state, heard=(*state.heard, Heard("", int(starts[0]), starts, stops, run, heard.astype(np.float32)))
+        )
+    return state
+
+
+def test_who_lies_between_two_others_is_no_third_unless_he_speaks_as_long() -> None:
+    a, b = unit(1, 0.5, 0, 0), unit(0, 0.5, 1, 0)
+    both = unit(*(a + b))
+    long, short = spread(a, b, each_s=4.0, times=6), spread(both, each_s=2.2, times=4, at_s=9000)
+    mixed = Voices(heard=(*long.heard, *short.heard))
+    assert len(conclude(mixed, DiarizeOptions()).centroids) == 2
+    assert len(conclude(mixed, DiarizeOptions(least=3)).centroids) == 3, "whoever counted them knows better"
+    aside = spread(unit(0.5, 0, 0.5, 1), each_s=2.2, times=4, at_s=9000)
+    assert len(conclude(Voices(heard=(*long.heard, *aside.heard)), DiarizeOptions()).centroids) == 3
+    as_long = spread(both, each_s=4.0, times=6, at_s=9000)
+    assert len(conclude(Voices(heard=(*long.heard, *as_long.heard)), DiarizeOptions()).centroids) == 3
+
+
+def test_a_scrap_of_a_voice_is_nobody_in_a_long_meeting_and_somebody_in_a_short_one() -> None:
+    a, b, c = unit(1, 0.2, 0), unit(0, 1, 0.2), unit(0.2, 0, 1)
+    scrap = spread(c, each_s=4.0, times=1, at_s=9000)
+    for times, count in ((20, 2), (2, 3)):
+        heard = (*spread(a, b, each_s=6.0, times=times).heard, *scrap.heard)
+        assert len(conclude(Voices(heard=heard), ONE_OR_MORE).centroids) == count
+
+
+def test_twenty_people_in_one_meeting_are_twenty() -> None:
+    rng = np.random.default_rng(1)
+    points = np.abs(rng.normal(size=(20, 256)) * (rng.random((20, 256)) < 0.3))
+    found = conclude(spread(*(unit(*point) for point in points), each_s=4.0, times=3), DiarizeOptions())
+    assert len(found.centroids) == 20
+    assert len({t.speaker for t in found.turns}) == 20
+
+
 def test_how_segments_are_cut_into_batches_changes_no_label() -> None:
     segments = [segment_of(s, start_s=20.0 * n) for n, s in enumerate(["ab", "b", "ca"])]
     utterances = [said(s.start / SAMPLE_RATE, s.stop / SAMPLE_RATE, " one two three four") for s in segments]
@@ -204,10 +251,23 @@ def test_known_people_are_recognised_and_strangers_and_other_encoders_are_not() 
     known = [Voiceprint("Anna", "e", unit(1, 0.1, 0)), Voiceprint("Ben", "e", unit(0, 1, 0))]
     old = Voiceprint("Cleo", "other", unit(0, 0, 1))
     voices = {"S1": unit(1, 0.2, 0), "S2": unit(1, 1, 0), "S3": unit(0, 0, 1)}
-    found = identify(voices, [*known, old], encoder="e")
+    found = identify(voices, [*known, old], encoder="e", alike=0.84)
     assert [(i.speaker, i.person) for i in found] == [("S1", "Anna")]
     assert 0.8 < found[0].confidence <= 1
     assert identify(voices, [], encoder="e") == []
+
+
+@needs_weights
+def test_a_voice_is_compared_without_its_room() -> None:
+    name, mean, directions = identity._rooms()
+    assert name == Ge2eEncoder.name
+    assert directions @ directions.T == pytest.approx(np.eye(len(directions)), abs=1e-5)
+    moved = mean + 0.3 * unit(*np.random.default_rng(0).normal(size=256))
+    elsewhere = moved + 0.5 * directions[0]
+    here = identity.without_room(moved, name)
+    assert here @ identity.without_room(elsewhere, name) == pytest.approx(1)
+    assert identity.without_room(moved, "another encoder") is moved
+    assert np.isfinite(identity.without_room(mean, name)).all()
 
 
 def test_two_speakers_are_never_the_same_person() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audio import portaudio
 from audio.devices import DeviceInput
 from audio.link import WatchOptions
 from audio.live import Incident
@@ -239,3 +240,12 @@ def test_without_portaudio_one_sentence_names_what_to_install(monkeypatch: pytes
     )
     with pytest.raises(AudioError, match=r"PortAudio is not installed.*apt-get install libportaudio2"):
         devices()
+
+
+def test_where_we_are_installed_no_package_comes_before_pythons_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    assert portaudio._environment()["PYTHONPATH"] == str(Path(portaudio.__file__).parents[1])
+    monkeypatch.setattr(portaudio, "__file__", str(tmp_path / "audio" / "portaudio.py"))
+    assert portaudio._environment()["PYTHONPATH"] == ""

@@ -1,8 +1,9 @@
-"""The command as a user types it, on a fake engine; the real one is heard in test_demo.py."""
+"""The command as a user types it, on a fake engine; the real ones have tests of their own."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import wave
 from pathlib import Path
@@ -10,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import build, cli
-from tests.fakes import FakeTranscriber
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -27,30 +27,6 @@ def recording(tmp_path: Path) -> Path:
         file.setframerate(16_000)
         file.writeframes((pcm * 32767).astype("<i2").tobytes())
     return path
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
-    """Types a command; returns exit code, stdout, stderr."""
-    monkeypatch.setenv("RAPPORTEUR_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("RAPPORTEUR_CONFIG", str(tmp_path / "config.yaml"))
-    (tmp_path / "config.yaml").write_text(
-        "recognition: {model: embedded}\nvad: {detector: webrtcvad, webrtc_mode: 0}\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(build, "load_engine", lambda chosen, threads: FakeTranscriber())
-
-    def typed(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rapporteur", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return typed
 
 
 def test_a_recording_is_printed_kept_and_written_in_every_format(run, recording, tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -157,3 +133,10 @@ def test_doctor_looks_at_everything_and_finds_the_embedded_model(run) -> None:  
     assert code == 0, out
     assert "embedded" in out
     assert "silero" in out
+
+
+def test_the_command_starts_without_what_takes_seconds_to_import() -> None:
+    slow = ("torch", "whisper", "faster_whisper", "faiss", "textual", "pyannote")
+    program = f"import sys, pipeline.cli; print(*[name for name in {slow} if name in sys.modules])"
+    started = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert started.stdout.split() == []

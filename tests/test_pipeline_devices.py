@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,41 +20,16 @@ from audio.recording import RecordingOptions, record
 from audio.sources import file_source
 from audio.speech import SAMPLE_RATE, AudioChunk
 from audio.streams import Device
-from pipeline import build, capture, cli
+from pipeline import capture
 from pipeline.cli.devices import in_words
 from pipeline.events import Concluded, Opened, Reached, Said
 from pipeline.journal import JOURNAL, read
 from pipeline.library import Library
-from tests.fakes import FakeTranscriber
+from tests.conftest import Typed
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "samples" / "meeting.flac"
 MICROPHONE = Device("Desk", "microphone", port="desk", default=True)
-Typed = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
-    """Types a command; returns exit code, stdout, stderr."""
-    monkeypatch.setenv("RAPPORTEUR_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("RAPPORTEUR_CONFIG", str(tmp_path / "config.yaml"))
-    (tmp_path / "config.yaml").write_text(
-        "recognition: {model: embedded}\nvad: {detector: webrtcvad, webrtc_mode: 0}\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(build, "load_engine", lambda chosen, threads: FakeTranscriber())
-
-    def typed(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rapporteur", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return typed
 
 
 def speech(seconds: int) -> Iterator[AudioChunk]:

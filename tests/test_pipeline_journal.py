@@ -13,7 +13,7 @@ import pytest
 
 from audio.speech import Hypothesis, Scores, Utterance
 from pipeline.events import Concluded, Corrected, Event, Hearing, Opened, PipelineError, Reached, Said, Trouble, to_line
-from pipeline.journal import JOURNAL, Journal, ResumePoint, read
+from pipeline.journal import JOURNAL, Journal, ResumePoint, lock, read, rewrite
 from pipeline.transcript import Transcript
 
 ROOT = Path(__file__).parents[1]
@@ -210,3 +210,49 @@ def test_kill_9_at_any_moment_loses_nothing_acknowledged(tmp_path: Path) -> None
         assert next_number >= acknowledged
         kept = [event.utterance.id for event in read(snapshot / JOURNAL) if isinstance(event, Said)]
         assert kept == [f"u{number}" for number in range(1, next_number)]
+
+
+def test_a_journal_is_rewritten_event_by_event(tmp_path: Path) -> None:
+    path = keep(
+        tmp_path, OPENED, said(1, " secret"), said(2), Corrected("u2", "text", " more", "user"), Concluded(2.0, 2.0)
+    )
+    before = path.read_bytes().splitlines(keepends=True)
+
+    def change(event: Event) -> Event | None:
+        if isinstance(event, Corrected):
+            return None
+        return said(1, " hush") if event == said(1, " secret") else event
+
+    assert rewrite(tmp_path, change) == 2
+    assert list(read(path)) == [OPENED, said(1, " hush"), said(2), Concluded(2.0, 2.0)]
+    assert b"secret" not in b"".join(p.read_bytes() for p in tmp_path.iterdir())
+    after = path.read_bytes().splitlines(keepends=True)
+    assert [after[0], after[2], after[3]] == [before[0], before[2], before[4]]
+
+
+def test_a_journal_that_stays_the_same_is_not_touched(tmp_path: Path) -> None:
+    path = keep(tmp_path, OPENED, said(1), Trouble("a word about the disk"), Concluded(60.0, 30.0))
+    path.write_bytes(path.read_bytes().replace(b"60.0", b"60"))  # another spelling of the same event
+    before, state = path.read_bytes(), path.stat()
+    assert rewrite(tmp_path, lambda event: event) == 0
+    assert path.read_bytes() == before
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (state.st_ino, state.st_mtime_ns)
+
+
+def test_damaged_and_torn_lines_go_when_a_journal_is_rewritten(tmp_path: Path) -> None:
+    path = keep(tmp_path, OPENED, said(1), Trouble("told before"), said(2))
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(to_line(said(1)).encode(), b'{"text": "secret') + b'{"event": "said", "secret')
+    assert rewrite(tmp_path, lambda event: event) == 1
+    assert list(read(path)) == [OPENED, Trouble("told before"), said(2)]
+    assert b"secret" not in path.read_bytes()
+
+
+def test_a_journal_that_is_being_written_is_not_rewritten(tmp_path: Path) -> None:
+    path = keep(tmp_path, OPENED, said(1))
+    before = path.read_bytes()
+    with lock(tmp_path), pytest.raises(PipelineError, match="is being written"):
+        rewrite(tmp_path, lambda _: None)
+    assert path.read_bytes() == before
+    with pytest.raises(PipelineError):
+        rewrite(tmp_path / "nowhere", lambda event: event)

@@ -26,7 +26,7 @@ from pipeline.config import load
 from pipeline.events import Concluded, Event, Hearing, Marked, Named, Opened, Reached, Said, Trouble
 from pipeline.journal import ResumePoint, read
 from pipeline.library import Library
-from pipeline.live import Session, replay
+from pipeline.live import Session, Wanted, replay
 from pipeline.meeting import Heard, Parts, Recognized, hear
 from tests.fakes import FakeTranscriber, FakeVad
 
@@ -181,7 +181,7 @@ def test_the_command_streams_keeps_and_writes_a_meeting(run: Typed, recording: P
     assert not [e for e in kept if isinstance(e, Hearing)]
     assert isinstance(kept[0], Opened)
     assert kept[0].audio_sha256 == ""
-    assert len(list((tmp_path / "out").iterdir())) == 1
+    assert len(list((tmp_path / "out").iterdir())) == 3  # the words and the minutes as page and text
     code, out, err = run("replay", "--pace", 0, "--json")
     assert code == 0, err
     assert [json.loads(line)["event"] for line in out.splitlines()] == [k for k in kinds if k != "hearing"]
@@ -209,7 +209,7 @@ def test_a_live_meeting_that_was_cut_off_is_completed_from_its_recording(
         job_run = build.Run(settings, library, warn=print)
         source = PacedFile(recording, pace=0)
         tape = source.chunks()
-        job = job_run.listen(source, lambda folder, tape=tape: tape, title="t", named="x", room=20)  # type: ignore[misc]
+        job = job_run.listen(source, lambda folder, tape=tape: tape, Wanted("t", "x"), room=20)  # type: ignore[misc]
         list(islice((e for e in job.events if not isinstance(e, Hearing)), stop_after))
         job.events.close()  # type: ignore[attr-defined]
         events = list(job_run.complete(job.folder, PacedFile(recording, pace=0).chunks()))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 
 import pytest
+from icalendar import Calendar
 
 from audio.speech import Scores, Utterance
 from memory.minutes import Minutes
-from memory.notes import OPEN
-from pipeline.events import Concluded, Event, Learned, Opened, Said
+from memory.notes import OPEN, Change, Due, Item, Owner, to_content
+from pipeline.events import Concluded, Corrected, Event, Learned, Named, Opened, Said
 from pipeline.export.minutes import FORMATS, render
 from pipeline.library import Library
 from pipeline.minutes import MinutesStage, minutes_of
+from pipeline.minutes import noted as taken_anew
 from pipeline.screen import spelled
 from pipeline.series import Series
 from pipeline.verify import READERS, meeting_named, verify
@@ -66,9 +70,39 @@ def test_what_is_written_verifies_and_a_hand_edited_sentence_is_named(tmp_path: 
     path.write_bytes(render(minutes_of(events), format))
     assert meeting_named(path) == "meet"
     assert verify(path, events).findings == ()
-    if format != "docx":
-        path.write_text(path.read_text(encoding="utf-8").replace("rubber case", "metal case"), encoding="utf-8")
-        assert any("metal case" in finding.line for finding in verify(path, events).findings)
+    _edit_by_hand(path, "rubber case", "metal case")
+    assert any("metal case" in finding.line for finding in verify(path, events).findings)
+
+
+def _edit_by_hand(path: Path, before: str, after: str) -> None:
+    """Change every sentence that says so, as a word processor would in a Word file."""
+    if path.suffix != ".docx":
+        path.write_text(path.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
+        return
+    import docx
+
+    document = docx.Document(str(path))
+    for run in [run for paragraph in document.paragraphs for run in paragraph.runs if before in run.text.lower()]:
+        run.text = run.text.lower().replace(before, after)
+    document.save(str(path))
+
+
+@pytest.mark.parametrize("format", READERS)
+@pytest.mark.parametrize("cell", [("by Friday", "by Monday"), ("2026-03-13", "2026-03-20"), ("Speaker 2", "Speaker 1")])
+def test_an_edited_cell_of_the_action_table_is_named(tmp_path: Path, format: str, cell: tuple[str, str]) -> None:
+    events, path = noted(talk(*TALK)), tmp_path / f"m.{format}"
+    path.write_bytes(render(minutes_of(events), format))
+    if format == "docx":
+        import docx
+
+        document = docx.Document(str(path))
+        places = [p for table in document.tables for row in table.rows for c in row.cells for p in c.paragraphs]
+        for run in [run for place in places for run in place.runs if cell[0] in run.text]:
+            run.text = run.text.replace(*cell)
+        document.save(str(path))
+    else:
+        path.write_text(path.read_text(encoding="utf-8").replace(*cell), encoding="utf-8")
+    assert verify(path, events).findings
 
 
 def test_an_added_and_a_missing_line_are_named(tmp_path: Path) -> None:
@@ -126,10 +160,67 @@ def test_an_injection_stays_text_in_every_format_and_still_verifies(tmp_path: Pa
     assert b"\r\nBEGIN:VALARM" not in render(minutes, "ics")
     assert json.loads(render(minutes, "json"))["actions"]
     assert not any(line.startswith(('"=', '"+', '"@')) for line in render(minutes, "csv").decode().splitlines())
-    for format in ("md", "html"):
+    for format in ("md", "html", "docx", "json"):
         path = tmp_path / f"m.{format}"
         path.write_bytes(render(minutes, format))
         assert verify(path, events).findings == ()
+
+
+def test_all_injections_at_once_stay_text_as_pdf_calendar_and_table() -> None:
+    items = [
+        Item(f"a{n}", "action", attack, OPEN, ("u1",), (Change("assigned", ("u1",), attack, Owner("person", attack)),),
+             owner=Owner("person", attack), due=Due(f"by Friday {attack}", "2026-03-13"))
+        for n, attack in enumerate(ATTACKS, 1)
+    ]  # fmt: skip
+    learned = [Learned("action", to_content(item), item.evidence) for item in items]
+    named = [Named("S1", attack, "user") for attack in ATTACKS]  # the last one counts
+    minutes = minutes_of([*talk(*TALK), *named, *learned])
+    assert len(minutes.items) == len(ATTACKS)
+    assert b"/JavaScript" not in render(minutes, "pdf")
+    todos = Calendar.from_ical(render(minutes, "ics")).walk("VTODO")
+    assert len(todos) == len(minutes.of_kind("action"))
+    assert {str(name) for todo in todos for name in todo} <= TODO
+    assert all(todo["DUE"].dt.isoformat() == "2026-03-13" for todo in todos)
+    text = render(minutes, "csv").decode("utf-8-sig")
+    rows = list(csv.reader(io.StringIO(text)))
+    assert len(rows) == 1 + len(minutes.items)
+    assert not [cell for row in rows for cell in row if cell.lstrip().startswith(("=", "+", "-", "@", "\t"))]
+
+
+TODO = {"UID", "DTSTAMP", "SUMMARY", "DUE", "STATUS", "DESCRIPTION", "ORGANIZER", "ATTENDEE", "CONTACT", "PERCENT-COMPLETE", "CATEGORIES", "COMPLETED", "LAST-MODIFIED"}  # fmt: skip
+
+
+def test_a_damaged_index_costs_no_task_and_no_minutes(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    name = _kept(library, talk(*TALK), MinutesStage())
+    before = minutes_of(library.events(library.meeting(name)))
+    (tmp_path / "index.sqlite").write_bytes(b"no index at all" * 1000)
+    again = Library(tmp_path)
+    assert [m.id for m in again.meetings()] == [name]
+    assert minutes_of(again.events(again.meeting(name))) == before
+
+
+def test_who_the_last_correction_says_has_the_task_and_what_fell_is_withdrawn() -> None:
+    corrected = [Corrected("u3", "speaker", "S3", "speakers"), Corrected("u4", "text", "Nothing to see.", "user")]
+    said = talk(*TALK)
+    events = noted([*said[:-1], *corrected, said[-1]])
+    told = {e.content["what"] for e in events if isinstance(e, Learned) and e.kind == "decision"}
+    assert told == {"use the rubber case"}
+    minutes = minutes_of(events)
+    assert minutes.of_kind("decision") == ()
+    assert minutes.of_kind("action")[0].owner.name == "S3"
+    assert [item.id for item in minutes.of_kind("action")] == ["a1", "a2"]
+
+
+def test_taken_anew_minutes_are_the_same_and_nothing_of_before_stays(tmp_path: Path) -> None:
+    events = noted(talk(*TALK))
+    old = Learned(
+        "action",
+        {**next(e for e in events if isinstance(e, Learned) and e.kind == "action").content, "id": "a9"},
+        ("u2",),
+    )
+    again = taken_anew([*events, old])
+    assert minutes_of([*events, old, *again]) == minutes_of(events)
 
 
 @pytest.mark.parametrize("format", ["md", "html", "json", "csv", "ics", "docx", "pdf"])

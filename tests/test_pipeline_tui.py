@@ -16,7 +16,7 @@ from audio.speech import Hypothesis, Utterance, Word
 from pipeline.events import Concluded, Corrected, Event, Hearing, Learned, Marked, Named, Said
 from pipeline.live import Session
 from pipeline.tui.app import Captions
-from pipeline.tui.panels import Script, meter, note, provisional
+from pipeline.tui.panels import Line, Script, meter, note, provisional
 from tests.fakes import SURE
 
 Script_ = Callable[[Pilot[None], "Stand"], Awaitable[None]]
@@ -97,7 +97,8 @@ async def settle(pilot: Pilot[None], stand: Stand, *events: Event) -> None:
 
 
 def lines(pilot: Pilot[None], query: str) -> list[str]:
-    return [str(widget.render()) for widget in pilot.app.query(query).results(Static)]
+    found = pilot.app.query(query).results(Static)
+    return [widget.plain if isinstance(widget, Line) else str(widget.render()) for widget in found]
 
 
 def test_provisional_text_gives_way_to_final_text() -> None:
@@ -108,7 +109,7 @@ def test_provisional_text_gives_way_to_final_text() -> None:
         assert lines(pilot, ".growing") == ["   1:00  we will skip it …"]
         await settle(pilot, stand, said(1, "We will ship it.", "S1"))
         assert lines(pilot, ".growing") == []
-        assert lines(pilot, ".said") == ["   0:03  S1: We will ship it."]
+        assert lines(pilot, ".said") == ["   0:03  Speaker 1: We will ship it."]
 
     drive(script)
 
@@ -119,7 +120,7 @@ def test_names_and_corrections_change_the_lines_that_are_there() -> None:
             pilot, stand, said(1, "Hello.", "S1"), said(2, "Helo.", "S2"), Corrected("u2", "text", "Hello!", "x")
         )
         await settle(pilot, stand, Named("S1", "Anna", "user"), Marked(8.0, "mark"))
-        assert lines(pilot, ".said") == ["   0:03  Anna: Hello.", "   0:06  S2: Hello!"]
+        assert lines(pilot, ".said") == ["   0:03  Anna: Hello.", "   0:06  Speaker 2: Hello!"]
         assert lines(pilot, ".mark") == ["   0:08  -- mark --"]
 
     drive(script)

@@ -44,6 +44,18 @@ class Groups:
         means = np.array([stretch.mean for stretch in stretches], float)
         return cls(means * counts[:, None], counts, tuple(frozenset({s.source}) for s in stretches))
 
+    def some(self, chosen: Sequence[int]) -> Groups:
+        """Only these."""
+        return Groups(self.sums[chosen], self.counts[chosen], tuple(self.sources[i] for i in chosen))
+
+    def summed(self, parts: Sequence[Sequence[int]]) -> Groups:
+        """Each part as one group."""
+        return Groups(
+            np.array([self.sums[part].sum(axis=0) for part in parts]),
+            np.array([self.counts[part].sum() for part in parts]),
+            tuple(frozenset().union(*(self.sources[i] for i in part)) for part in parts),
+        )
+
 
 def evidence(counts: Matrix, squares: Matrix) -> Matrix:
     """Of groups with so many observations and such squared sums, up to what cancels in differences."""

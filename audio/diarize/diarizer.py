@@ -18,9 +18,12 @@ from audio.diarize.turns import Turn, label_after, renamed, turns
 from audio.diarize.windows import LONG, Heard, Stretch, stretches
 from audio.speech import SAMPLE_RATE
 
-JOINS = 0.5  # evidence from which a stretch joins a voice online; two voices can still become one, one never two
+JOINS = 0.25  # evidence from which a stretch joins a voice online: more begins too many voices, less makes one of two
 SURE = 1.0  # evidence for one voice from which two online speakers become one; more than for joining a stretch
-MINOR_S = 3.0  # a voice with less speech than this is noise or an overlap, where others have more
+# Nobody in particular: set on made meetings of the tuning voices, `python -m bench.speakers --tuning`
+MINOR_SHARE, MINOR_S = 0.05, (3.0, 5.0)  # of the speech, within these bounds: a voice with less is noise or a scrap
+MIXED = 0.85  # cosine from which a voice lies between two others: both speaking at once, or one after the other
+MIXED_SHARE = 0.7  # of what either of them speaks; a voice with more is somebody, wherever it lies
 ROUNDS = 3  # of path and centroids; the fourth changes nothing
 BLOCK = 1200  # stretches agglomerated at once, some 40 minutes; longer meetings are done in parts first
 
@@ -128,8 +131,8 @@ def conclude(voices: Voices, options: DiarizeOptions) -> Concluded:
     long = [s for s in found if s.length >= LONG] or found
     if not long:
         return Concluded((), {})
-    groups = Groups.of(long)
-    near = _main_voices(groups, _clustered(groups, options), options)
+    main = _main_voices(_clustered(Groups.of(long), options), options)
+    near = main.sums / np.linalg.norm(main.sums, axis=1, keepdims=True)
     embeddings = np.concatenate([heard.embeddings for heard in voices.heard])
     labels = path(voices.heard, near)
     for _ in range(ROUNDS):
@@ -139,33 +142,44 @@ def conclude(voices: Voices, options: DiarizeOptions) -> Concluded:
     return Concluded(tuple(named), voiced(voices, named))
 
 
-def _clustered(groups: Groups, options: DiarizeOptions) -> list[list[int]]:
-    """Agglomerated; many stretches block by block and then the blocks' voices."""
+def _clustered(groups: Groups, options: DiarizeOptions) -> Groups:
+    """Agglomerated, as many as the evidence says; many stretches block by block and then the blocks' voices."""
     blocks = [list(range(i, min(i + BLOCK, len(groups.counts)))) for i in range(0, len(groups.counts), BLOCK)]
-    if len(blocks) == 1:
-        return agglomerate(groups, least=options.least, most=options.most)
-    parts = [[block[i] for i in part] for block in blocks for part in agglomerate(_some(groups, block))]
-    summed = Groups(
-        np.array([groups.sums[part].sum(axis=0) for part in parts]),
-        np.array([groups.counts[part].sum() for part in parts]),
-        tuple(frozenset().union(*(groups.sources[i] for i in part)) for part in parts),
-    )
-    joint = agglomerate(summed, least=options.least, most=options.most)
-    return [[i for part in group for i in parts[part]] for group in joint]
+    if len(blocks) > 1:
+        parts = [[block[i] for i in part] for block in blocks for part in agglomerate(groups.some(block))]
+        groups = groups.summed(parts)
+    return groups.summed(agglomerate(groups, least=options.least))
 
 
-def _some(groups: Groups, chosen: list[int]) -> Groups:
-    return Groups(groups.sums[chosen], groups.counts[chosen], tuple(groups.sources[i] for i in chosen))
+def _main_voices(found: Groups, options: DiarizeOptions) -> Groups:
+    """Those that are somebody: they speak long enough and are no mixture; then as many as the options allow."""
+    order = [int(k) for k in np.argsort(-found.counts, kind="stable")]
+    shortest_s, longest_s = MINOR_S
+    wanted = min(longest_s, max(shortest_s, MINOR_SHARE * UNIT_S * float(found.counts.sum()))) / UNIT_S
+    enough = min(wanted, float(found.counts.max()))
+    kept: list[int] = []
+    for k in order:
+        if found.counts[k] >= enough and not _mixed(found, k, kept):
+            kept.append(k)
+    kept += [k for k in order if k not in kept][: max(0, options.least - len(kept))]
+    main = found.some(kept)
+    return main.summed(agglomerate(main, least=options.least, most=options.most))
 
 
-def _main_voices(groups: Groups, clusters: list[list[int]], options: DiarizeOptions) -> NDArray[Any]:
-    """(k, d): the voices that speak long enough to be somebody."""
-    spoken = sorted(
-        ((groups.counts[c].sum() * UNIT_S, groups.sums[c].sum(axis=0)) for c in clusters), key=lambda v: -v[0]
-    )
-    enough = min(MINOR_S, spoken[0][0])
-    kept = [total for n, (talk_s, total) in enumerate(spoken) if talk_s >= enough or n < options.least]
-    return np.array([total / np.linalg.norm(total) for total in kept])
+def _mixed(groups: Groups, one: int, others: Sequence[int]) -> bool:
+    """Whether `one` lies between two of the others that speak longer: what is heard when both do, or change quickly.
+
+    Windows with two voices are embedded between these, and where the two often meet they make a group of their own.
+    """
+    unit = groups.sums / np.linalg.norm(groups.sums, axis=1, keepdims=True)
+    longer = [k for k in others if groups.counts[one] < MIXED_SHARE * groups.counts[k]]
+    for n, a in enumerate(longer):
+        for b in longer[:n]:
+            near_a, near_b, apart = unit[one] @ unit[a], unit[one] @ unit[b], 1 - (unit[a] @ unit[b]) ** 2
+            of_a, of_b = near_a - (unit[a] @ unit[b]) * near_b, near_b - (unit[a] @ unit[b]) * near_a
+            if min(of_a, of_b) > 0 and (of_a * near_a + of_b * near_b) / apart >= MIXED**2:
+                return True
+    return False
 
 
 def voiced(voices: Voices, decided: Sequence[Turn]) -> dict[str, NDArray[Any]]:

@@ -9,13 +9,13 @@ Letters: n stretches, f frames of 10 ms, m mel channels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from audio.speech import SAMPLE_RATE, AudioError, Samples
@@ -28,6 +28,7 @@ HOP = 160  # samples, 10 ms, between frames
 CHANNELS = 40
 LEVEL_DB = -30.0  # dBFS that every stretch is brought to: the network sees power, not its logarithm
 SHORTEST = 20  # frames; less holds no vowel
+ENCODER_ADVICE = "install it with `pip install --no-deps resemblyzer==0.1.4`"  # what it asks for breaks other packages
 BATCH = 128  # stretches in one run of the network
 
 
@@ -56,22 +57,8 @@ class Ge2eEncoder:
             same = np.flatnonzero(lengths == length)
             for start in range(0, len(same), BATCH):
                 part = same[start : start + BATCH]
-                with torch.inference_mode():
-                    found[part] = network(torch.from_numpy(np.stack([stretches[i] for i in part]))).numpy()
+                found[part] = network(np.stack([stretches[i] for i in part]))
         return found
-
-
-class _Network(torch.nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lstm = torch.nn.LSTM(CHANNELS, 256, 3, batch_first=True)
-        self.linear = torch.nn.Linear(256, 256)
-
-    def forward(self, mels: torch.Tensor) -> torch.Tensor:
-        """(n, f, m) to (n, 256)."""
-        _, (hidden, _) = self.lstm(mels)
-        raw = torch.relu(self.linear(hidden[-1]))  # (n, 256)
-        return torch.nn.functional.normalize(raw, dim=1)
 
 
 def weights() -> Path:
@@ -81,16 +68,12 @@ def weights() -> Path:
 
 
 @cache
-def _network() -> _Network:
+def _network() -> Callable[[Mel], Embeddings]:
     if not weights().is_file():
-        raise AudioError(
-            "the voice encoder is missing; install it with `pip install --no-deps resemblyzer==0.1.4`, "
-            "or set speakers.engine to off"
-        )
-    state = torch.load(weights(), map_location="cpu", weights_only=True)["model_state"]
-    network = _Network()
-    network.load_state_dict({name: value for name, value in state.items() if name.split(".")[0] in ("lstm", "linear")})
-    return network.eval()
+        raise AudioError(f"the voice encoder is missing; {ENCODER_ADVICE}, or set speakers.engine to off")
+    from audio.diarize.network import load  # torch takes a second to import: only who hears voices waits for it
+
+    return load(weights())
 
 
 def mel_power(samples: Samples) -> Mel:

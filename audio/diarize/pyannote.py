@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import types
 import warnings
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from audio.checksum import sha256_of
 from audio.diarize.diarizer import DiarizeOptions
@@ -25,6 +27,9 @@ from audio.speech import SAMPLE_RATE, AudioChunk, AudioError
 
 OFFICIAL = "pyannote/speaker-diarization-community-1"
 KNOWN: frozenset[str] = frozenset()  # none could be checked here; speakers.sha256 lists what the user trusts
+_PIPELINES = {"pyannote.audio.pipelines.SpeakerDiarization"}
+_MODELS = ("segmentation", "embedding", "plda")
+_PLAIN = {"pipeline", "params", "version", "dependencies", "freeze"}  # keys that bring no program
 PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".npz", ".npy"})
 
 
@@ -102,10 +107,11 @@ def _folder(pipeline: str, *, offline: bool) -> Path:
 
 
 def _trusted(folder: Path, allowed: Sequence[str]) -> Path:
-    """`folder` if every file in it that may hold a pickle is known by its checksum."""
+    """`folder` if it asks for nothing outside of it, and every file that may hold a pickle is known by its checksum."""
     config = folder / "config.yaml"
     if not config.is_file():
         raise AudioError(f"{folder} holds no pyannote pipeline, for config.yaml is missing; name the pipeline's folder")
+    _modest(config)
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in PICKLES):
         checksum = sha256_of(path)
         if checksum not in KNOWN and checksum not in allowed:
@@ -114,6 +120,26 @@ def _trusted(folder: Path, allowed: Sequence[str]) -> Path:
                 f"source you trust, add {checksum} to speakers.sha256"
             )
     return folder
+
+
+def _modest(config: Path) -> None:
+    """Refuses a pipeline of another class, which may be any program or somebody's server, and models from elsewhere."""
+    try:
+        wanted = yaml.safe_load(config.read_text("utf-8"))
+        pipeline, others = wanted["pipeline"], set(wanted) - _PLAIN
+        name, parameters = pipeline["name"], pipeline.get("params", {})
+        models = [parameters[part] for part in _MODELS if part in parameters]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise AudioError(f"{config} is no pyannote pipeline; download the pipeline again") from error
+    if name not in _PIPELINES or others:
+        raise AudioError(
+            f"{config} wants {', '.join(sorted(map(str, others))) or name}, which is not part of a plain "
+            f"speaker diarization; use the files of {OFFICIAL}"
+        )
+    if len(models) < len(_MODELS) or not all(re.fullmatch(r"\$model/[\w-]+", str(model)) for model in models):
+        raise AudioError(
+            f"{config} names models outside its folder; put {', '.join(_MODELS)} into it and write $model/segmentation"
+        )
 
 
 def _load(folder: Path) -> Any:

@@ -26,6 +26,10 @@ FRAMES_PER_SECOND = 50  # encoder frames: HOP_LENGTH of 160 samples, then a stri
 CTC_LETTERS = " abcdefghijklmnopqrstuvwxyz'"  # index + 1; 0 is the blank
 FIRST_TIMESTAMP_LIMIT = 50  # Whisper's decoder allows at most 1.00 s (50 x 20 ms) for the first one
 IGNORED = -100
+SLOPES = (0.0, 0.5, 1.0, 1.5, 2.0)  # of a noise's power over frequency, 1 / f ** slope: white, pink, brown and between
+NOISE_S = 64  # of each
+PROMPTED, STAMPED = 0.5, 0.7  # windows with a prompt; prompts with timestamps
+PROMPT_TOKENS = 223  # Whisper keeps so many
 STAMPS = 1501  # timestamp tokens: 0.00 to 30.00 s
 
 
@@ -145,6 +149,7 @@ class Windows:
     def __init__(self, speech: Speech, vocabulary: Vocabulary, tokenizer: Tokenizer, seed: int) -> None:
         self.speech, self.vocabulary, self.tokenizer = speech, vocabulary, tokenizer
         self.rng = np.random.default_rng(seed)
+        self._noises = [coloured_noise(NOISE_S * SAMPLE_RATE, slope, self.rng) for slope in SLOPES]
 
     def batch(self, count: int, seconds: int, *, shifted: bool) -> Batch:
         """`count` windows of `seconds`; `shifted` moves positions and timestamps to a random place."""
@@ -172,14 +177,24 @@ class Windows:
         audio = np.zeros(size, np.float32)
         phones = np.full(seconds * FRAMES_PER_SECOND, PHONES.index(PAUSE), np.uint8)
         if rng.random() < 0.03:
-            audio += rng.standard_normal(size).astype(np.float32) * 10 ** rng.uniform(-5, -1.5)
+            audio += self._noise(size) * np.float32(10 ** rng.uniform(-5, -1.5))
             return _Window(audio, [self.tokenizer.sot, self.tokenizer.no_speech, self.tokenizer.eot], [-1], [], phones)
         spoken, cut_at = self._fill(audio, phones)
         audio *= np.float32(10 ** rng.uniform(-0.7, 0))
-        audio += rng.standard_normal(size).astype(np.float32) * np.float32(10 ** rng.uniform(-5, -2.3))
+        audio += self._noise(size) * np.float32(10 ** rng.uniform(-5, -2.3))
         tokens, places = self._tokens(spoken, cut_at, offset)
         text = " ".join(self.speech.lines[index][1].text for index, _ in spoken)
         return _Window(audio, tokens, places, letters_of(text) if cut_at is None else [], phones)
+
+    def _noise(self, size: int) -> NDArray[np.float32]:
+        """Two colours in random parts, RMS 1: who knows white noise alone takes a quiet room's for speech."""
+        total = np.zeros(size, np.float32)
+        share = float(self.rng.random())
+        for part in (share, 1 - share):
+            noise = self._noises[int(self.rng.integers(len(self._noises)))]
+            at = int(self.rng.integers(len(noise) - size + 1))
+            total += np.float32(part**0.5) * noise[at : at + size]
+        return total
 
     def _fill(self, audio: NDArray[np.float32], phones: NDArray[np.uint8]) -> tuple[list[tuple[int, int]], int | None]:
         """Put sentences into `audio`; returns them with their start sample, and where a cut one starts."""
@@ -227,12 +242,30 @@ class Windows:
         return [*self._prompt(), tokenizer.sot, *body, tokenizer.eot], frames
 
     def _prompt(self) -> list[int]:
-        """The previous text that a third of the windows start with."""
-        if self.rng.random() >= 0.3:
+        """The text before, which half of the windows have: `transcribe` gives it with its timestamps, users without."""
+        if self.rng.random() >= PROMPTED:
             return []
-        picked = self.rng.integers(len(self.speech.lines), size=int(self.rng.integers(1, 12)))
-        before = " ".join(self.speech.lines[int(i)][1].text for i in picked)
-        return [self.tokenizer.sot_prev, *self.tokenizer.encode(" " + before)[-200:]]
+        tokenizer, begin = self.tokenizer, self.tokenizer.timestamp_begin
+        stamped, before, at = self.rng.random() < STAMPED, list[int](), 0
+        for index in self.rng.integers(len(self.speech.lines), size=int(self.rng.integers(1, 12))):
+            line = self.speech.lines[int(index)][1]
+            text, length = tokenizer.encode(" " + line.text), frame_of(line.stop - line.start)
+            start = at + int(self.rng.integers(10, 60))
+            start = start if start + length < STAMPS else 0  # the next window of 30 s
+            at = start + length
+            before += [begin + start, *text, begin + min(at, STAMPS - 1)] if stamped else text
+        return [tokenizer.sot_prev, *before[-PROMPT_TOKENS:]]
+
+
+def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Noise whose power falls as 1 / f ** `slope` from 30 Hz on, RMS 1, shape (length,)."""
+    spectrum = np.fft.rfft(rng.standard_normal(length).astype(np.float32))
+    hertz = np.fft.rfftfreq(length, 1 / SAMPLE_RATE)
+    spectrum *= np.maximum(hertz, 30) ** (-slope / 2)
+    spectrum[0] = 0
+    noise = np.fft.irfft(spectrum, length)
+    scaled: NDArray[np.float32] = (noise / noise.std()).astype(np.float32)
+    return scaled
 
 
 def frame_of(sample: int) -> int:

@@ -16,12 +16,22 @@ from audio.live import Incident, LiveInput, Notify
 from audio.paced import PacedFile
 from pipeline import build, capture
 from pipeline.cli.devices import remind
-from pipeline.cli.options import config_option, json_option, library_of, setting_flags, settings_of, write_files
+from pipeline.cli.options import (
+    config_option,
+    json_option,
+    library_of,
+    moment,
+    setting_flags,
+    settings_of,
+    write_files,
+    write_minutes,
+)
 from pipeline.config import library_home
 from pipeline.export import OutputFolder
 from pipeline.journal import JOURNAL, read
 from pipeline.library import Library
-from pipeline.live import LIVE_ROOM, Session, replay
+from pipeline.live import LIVE_ROOM, Session, Wanted, replay
+from pipeline.minutes import minutes_of
 from pipeline.screen import Screen
 from pipeline.settings import Settings
 
@@ -35,11 +45,26 @@ HURRIED_ROOM = 20  # chunks, 2 s: a recording that is played faster than it can 
 @click.option("--from-file", type=click.Path(path_type=Path), help="play a recording as if it were live")
 @click.option("--pace", type=click.FloatRange(min=0), default=1.0, help="of --from-file; 0 = as fast as it goes")
 @click.option("--title", default="", help="name of the meeting; default: the file's, or the time")
+@click.option("--series", default="", help="name of a series: what its last meeting left open is carried over")
+@click.option("--began", help="of --from-file: when the meeting began, ISO 8601; default: now")
 @click.option("--plain", is_flag=True, help="lines instead of the screen with captions")
 def listen(
-    config: Path | None, as_json: bool, from_file: Path | None, pace: float, title: str, plain: bool, **given: Any
+    config: Path | None,
+    as_json: bool,
+    from_file: Path | None,
+    pace: float,
+    title: str,
+    series: str,
+    began: str | None,
+    plain: bool,
+    **given: Any,
 ) -> None:
-    """Write a meeting down while it is held, with captions; everything is kept from the first sound on."""
+    """Write a meeting down while it is held, with captions; everything is kept from the first sound on.
+
+    It ends in minutes, as with a recording.
+    """
+    if began and from_file is None:
+        raise click.BadParameter("a meeting that is held now begins now", param_hint="--began")
     settings = settings_of(given, config)
     library = Library(library_home(settings))
     screen = Screen(as_json=as_json)
@@ -53,8 +78,7 @@ def listen(
     job = run.listen(
         source,
         capture.tape(source, settings.capture, notify),
-        title=title or (from_file.stem if from_file else "Meeting"),
-        named=named,
+        Wanted(title or (from_file.stem if from_file else "Meeting"), named, series, moment(began)),
         room=LIVE_ROOM if pace == 1 else HURRIED_ROOM,
     )
     output = OutputFolder(Path(settings.export.output_dir)) if settings.export.output_dir else None
@@ -63,8 +87,12 @@ def listen(
     _show(job, screen, on_screen=not plain and not as_json and sys.stdout.isatty())
     if path := capture.rescue(job.folder, keep_raw=settings.capture.keep_raw):
         screen.note(f"recorded in {path}")
+    events = list(read(job.folder / JOURNAL))
+    minutes = minutes_of(events)
+    screen.show_minutes(minutes)
     if output:
-        write_files(read(job.folder / JOURNAL), output, settings, screen)
+        write_files(events, output, settings, screen)
+        write_minutes(minutes, events, output, settings, screen)
 
 
 @click.command("replay")

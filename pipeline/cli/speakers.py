@@ -16,14 +16,15 @@ from audio.diarize.identity import Voiceprint
 from memory.corpora import MindError
 from pipeline.build import load_mind
 from pipeline.cli.options import config_option, json_option, library_of
-from pipeline.config import load
+from pipeline.config import library_home, load
 from pipeline.events import Corrected, Event, Named, PipelineError
-from pipeline.forgetting import forget_person
+from pipeline.forgetting import forget_meeting, forget_person
 from pipeline.journal import Journal
 from pipeline.library import Library, Meeting
 from pipeline.recordings import ENOUGH_S, channels_of, divided, heard_again, recording_of, voices_of, whole_voice
 from pipeline.screen import clock
-from pipeline.series import all_series
+from pipeline.series import memories_without
+from pipeline.shelf import open_shelf
 from pipeline.transcript import Transcript
 from pipeline.voiceprints import Voiceprints
 
@@ -153,23 +154,30 @@ def forget(meeting: str, person: str, exports: tuple[Path, ...], yes: bool, conf
     """Remove a MEETING, or a person with --person, for good."""
     if bool(meeting) == bool(person):
         raise click.UsageError("name either a meeting or --person")
-    library = library_of(config)
+    settings = load(file=config)
+    library = Library(library_home(settings))
+    shelf = lambda: open_shelf(settings.retrieval, library.home)
     if not yes:
         click.confirm(f"Forget {person or library.meeting(meeting).id} for good?", abort=True)
     if meeting:
         found = library.meeting(meeting)
-        library.delete(found)
-        click.echo(f"{found.id} is gone: journal, what lay with it, and its place in the index; not {found.source}")
+        memories = forget_meeting(found, library, shelf)
+        click.echo(
+            f"{found.id} is gone: journal, what lay with it, its place in the index, on the shelf and in its series, "
+            f"and {memories} memories of later meetings that knew of it; not {found.source}"
+        )
         return
-    for series in all_series(library):
-        try:
-            series.forget_in_memory(person, lambda: load_mind(load(file=config)))
-        except MindError as error:
-            _warn(f"the memory of the series {series.name} may still hold what they said: {error}")
-    gone = forget_person(person, library, exports, warn=_warn)
+    try:
+        remade = memories_without(library, person, lambda: load_mind(settings))
+    except MindError as error:
+        remade = []
+        _warn(f"series of theirs begin with an empty memory: {error}")
+    gone = forget_person(person, library, exports, shelf=shelf, warn=_warn)
+    for path, state in remade:
+        state.save(path)
     click.echo(
-        f"removed: {gone.voiceprints} voiceprints, {gone.events} lines in {gone.meetings} journals, "
-        f"the name in {len(gone.exports)} exports; the index was made again"
+        f"removed: {gone.voiceprints} voiceprints, {gone.events} lines in {gone.meetings} journals, {gone.memories} "
+        f"memories, the name in {len(gone.exports)} exports; the index was made again"
     )
     for path in gone.left:
         click.echo(f"still holds the name, look at it: {path}", err=True)

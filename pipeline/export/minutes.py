@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from memory.minutes import Minutes
-from memory.notes import DECIDED, DONE, DROPPED, OPEN, REPLACED, REVERSED, Change, Item, Passage
+from memory.notes import DECIDED, DONE, DROPPED, OPEN, Item, Passage
 from pipeline.events import PipelineError
 from pipeline.export import calendar, sheet
 from pipeline.export.document import (
@@ -35,18 +35,11 @@ from pipeline.export.document import (
     markdown,
     plain,
 )
+from pipeline.export.steps import step
 from pipeline.export.text import clock, spell_date, spell_duration
 
 SCHEMA = 1  # version of the JSON form; `rapporteur minutes --schema` prints it
 SCHEMA_FILE = Path(__file__).parent / "minutes.schema.json"
-_STATUS = {
-    OPEN: "open",
-    DONE: "done",
-    DROPPED: "dropped",
-    DECIDED: "decided",
-    REVERSED: "reversed",
-    REPLACED: "changed",
-}
 
 
 def render(minutes: Minutes, format: str, *, sound: str = "") -> bytes:
@@ -108,7 +101,7 @@ def _head(minutes: Minutes) -> Iterator[Block]:
 def _carried(minutes: Minutes) -> Iterator[Block]:
     if minutes.carried:
         yield Heading("Still open from last time")
-        yield Listing(tuple(_item_line(minutes, item, owner=True, prefix="last-") for item in minutes.carried))
+        yield Listing(tuple(_carried_line(minutes, item) for item in minutes.carried))
 
 
 def _summary(minutes: Minutes) -> Iterator[Block]:
@@ -159,11 +152,11 @@ def _actions(minutes: Minutes) -> Iterator[Block]:
             (_capital(item.what), *_notes(minutes, item)),
             (minutes.said_by(item.owner) or "nobody yet",),
             (when,),
-            (_STATUS.get(item.status, item.status),),
+            (item.status,),
             _heard(minutes, item.evidence),
         )
         rows.append(Row(cells, item.id, _item_facts(minutes, item)))
-    yield Table(("What", "Who", "By when", "State", "Heard"), tuple(rows), (5, 2, 2.5, 1.2, 1.5))
+    yield Table(("What", "Who", "By when", "State", "Heard"), tuple(rows), (5, 2, 2.5, 1.2, 1.9))
 
 
 def _open_points(minutes: Minutes) -> Iterator[Block]:
@@ -191,45 +184,40 @@ _SECTIONS: tuple[Callable[[Minutes], Iterator[Block]], ...] = (
 )  # fmt: skip
 
 
-def _item_line(minutes: Minutes, item: Item, *, owner: bool = False, prefix: str = "") -> Paragraph:
-    details: list[Inline] = []
-    if owner and item.kind == "action":
-        details.append(
-            f", {minutes.said_by(item.owner) or 'nobody yet'}" + (f", {item.due.phrase}" if item.due else "")
-        )
-    if owner or item.status not in (OPEN, DECIDED):
-        details.append(f" ({_STATUS.get(item.status, item.status)})")
+def _item_line(minutes: Minutes, item: Item) -> Paragraph:
     line: Line = (
         _capital(item.what),
-        *details,
-        *(() if prefix else _notes(minutes, item)),
+        *_notes(minutes, item, state=item.status not in (OPEN, DECIDED)),
         *_heard(minutes, item.evidence),
     )
-    return Paragraph(line, prefix + item.id, data=_item_facts(minutes, item))
+    return Paragraph(line, item.id, data=_item_facts(minutes, item))
 
 
-def _notes(minutes: Minutes, item: Item) -> Line:
-    """The item's history where it has one, and its passages, behind it in small."""
-    steps = [_step(minutes, before, change) for before, change in zip(item.history, item.history[1:], strict=False)]
-    said = [step for step in steps if step]
+def _carried_line(minutes: Minutes, item: Item) -> Paragraph:
+    """What was open when the meeting began, and what became of it here: each step with when it was said."""
+    last = max((n for n, change in enumerate(item.history) if change.change == "carried"), default=0)
+    origin = next((change.meeting for change in item.history if change.meeting), "")
+    owner = f", {minutes.said_by(item.owner) or 'nobody yet'}" if item.kind == "action" else ""
+    due = f", {item.due.phrase}" if item.due else ""
+    line: list[Inline] = [f"{_capital(item.what)}{owner}{due}"]
+    for before, change in zip(item.history[last:], item.history[last + 1 :], strict=False):
+        if words := step(minutes, before, change):
+            line += [f"; {words}", *_heard(minutes, change.evidence)]
+    told = item.history[-1].change == item.status
+    facts = "; ".join(filter(None, ("" if told else item.status, f"from {origin}" if origin else "")))
+    line.append(f" ({facts})" if facts else "")
+    return Paragraph(tuple(line), f"last-{item.id}", data=_item_facts(minutes, item))
+
+
+def _notes(minutes: Minutes, item: Item, *, state: bool = False) -> Line:
+    """The item's state if wanted, its history where it has one, and its passages, behind it in small."""
+    steps = [step(minutes, before, change) for before, change in zip(item.history, item.history[1:], strict=False)]
+    steps = [each for each in steps if each]
+    word = item.status
+    said = [] if not state or any(each.startswith(word) for each in steps) else [word]
     places = list(dict.fromkeys(f"see {_place(passage)}" for passage in item.passages))
-    return (Soft(f" ({'; '.join([*said, *places])})"),) if said or places else ()
-
-
-def _step(minutes: Minutes, before: Change, change: Change) -> str:
-    by = " by hand" if change.by == "user" else ""
-    owner = minutes.said_by(change.owner) if change.owner else ""
-    match change.change:
-        case "reassigned" | "assigned" if owner:
-            return f"{change.change} to {owner}{by}"
-        case "reversed" | "changed":
-            return f"{change.change}{by}, before: {before.what}" if before.what else f"{change.change}{by}"
-        case "due" if change.due:
-            return f"due {change.due.phrase}{by}"
-        case "carried" | "raised":
-            return ""
-        case _:
-            return f"{change.change}{by}"
+    told = "; ".join([*said, *steps, *places])
+    return (Soft(f" ({told})"),) if told else ()
 
 
 def _capital(text: str) -> str:
@@ -310,7 +298,7 @@ def to_json(minutes: Minutes) -> str:
 def _csv(minutes: Minutes) -> str:
     head = ("id", "kind", "what", "owner", "due phrase", "due", "state", "confidence", "start s", "evidence", "meeting")
     rows = [
-        (item.id, item.kind, item.what, minutes.said_by(item.owner), item.due.phrase, item.due.date, _STATUS.get(item.status, item.status),
+        (item.id, item.kind, item.what, minutes.said_by(item.owner), item.due.phrase, item.due.date, item.status,
          round(item.confidence, 2), minutes.start_s(item.evidence), " ".join(item.evidence), minutes.meeting)
         for item in minutes.items
     ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rich.table import Table
 from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.widgets import Static
@@ -13,6 +14,7 @@ from audio.speech import Hypothesis, Utterance
 from pipeline.events import Corrected, Event, Hearing, Learned, Marked, Named, Said
 from pipeline.live import Session
 from pipeline.screen import clock
+from pipeline.transcript import display_name
 
 METER_CELLS, QUIETEST_DB, LOUD_DB = 10, -60.0, -6.0
 LINES = 500  # captions that stay on the screen; the journal has them all
@@ -64,14 +66,31 @@ def meter(name: str, level: Level) -> Text:
     )
 
 
+class Line(Static):
+    """A time and what is said then; where it wraps, the words stay right of the time."""
+
+    def __init__(self, at_s: float, text: Text, *, classes: str) -> None:
+        super().__init__(classes=classes)
+        self.tell(at_s, text)
+
+    def tell(self, at_s: float, text: Text) -> None:
+        """Everything anew."""
+        self.plain = f"{clock(at_s):>7}  {text.plain}"
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(width=7, justify="right", style="dim")
+        grid.add_column(ratio=1)
+        grid.add_row(clock(at_s), text)
+        self.update(grid)
+
+
 class Script(VerticalScroll):
     """What is said: final text, and below it what is being said, its provisional words dimmed."""
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._names: dict[str, str] = {}
-        self._said: dict[str, tuple[Utterance, Static]] = {}  # by id
-        self._growing: dict[str, Static] = {}  # by source
+        self._names: dict[str, Named] = {}
+        self._said: dict[str, tuple[Utterance, Line]] = {}  # by id
+        self._growing: dict[str, Line] = {}  # by source
 
     def on_mount(self) -> None:
         self.anchor()  # stay at the end until the user scrolls
@@ -84,22 +103,22 @@ class Script(VerticalScroll):
             case Hearing(hypothesis):
                 self._hear(hypothesis)
             case Marked(at_s, kind, text):
-                self._add(Static(Text(f"{clock(at_s):>7}  -- {text or kind} --", style="italic"), classes="mark"))
-            case Named(speaker, name):
-                self._names[speaker] = name
+                self._add(Line(at_s, Text(f"-- {text or kind} --", style="italic"), classes="mark"))
+            case Named():
+                self._names[event.speaker] = event
                 self._reword()
             case Corrected(utterance_id, field, value) if utterance_id in self._said:
                 utterance, line = self._said[utterance_id]
                 corrected = replace(utterance, text=value) if field == "text" else replace(utterance, speaker=value)
                 self._said[utterance_id] = corrected, line
-                line.update(self._line(corrected))
+                line.tell(corrected.start_s, self._spoken(corrected))
 
     def _say(self, utterance: Utterance) -> None:
         if growing := self._growing.pop(utterance.source, None):
             growing.remove()
         if utterance.suppressed:
             return
-        line = Static(self._line(utterance), classes="said")
+        line = Line(utterance.start_s, self._spoken(utterance), classes="said")
         self._said[utterance.id] = utterance, line
         self._add(line)
 
@@ -110,13 +129,13 @@ class Script(VerticalScroll):
             return
         text = provisional(hypothesis)
         if hypothesis.source in self._growing:
-            self._growing[hypothesis.source].update(text)
+            self._growing[hypothesis.source].tell(hypothesis.start_s, text)
             return
-        line = Static(text, classes="growing")
+        line = Line(hypothesis.start_s, text, classes="growing")
         self._growing[hypothesis.source] = line
         self.mount(line)
 
-    def _add(self, line: Static) -> None:
+    def _add(self, line: Line) -> None:
         """Below the final text, above what grows."""
         first = next(iter(self._growing.values()), None)
         if first is not None and first.parent is self:
@@ -130,12 +149,11 @@ class Script(VerticalScroll):
 
     def _reword(self) -> None:
         for utterance, line in self._said.values():
-            line.update(self._line(utterance))
+            line.tell(utterance.start_s, self._spoken(utterance))
 
-    def _line(self, utterance: Utterance) -> Text:
-        who = self._names.get(utterance.speaker, "") or utterance.speaker
-        time, speaker = f"{clock(utterance.start_s):>7}  ", f"{who}: " if who else ""
-        return Text.assemble((time, "dim"), (speaker, "bold"), utterance.text.strip())
+    def _spoken(self, utterance: Utterance) -> Text:
+        who = display_name(utterance.speaker, self._names.get(utterance.speaker))
+        return Text.assemble((f"{who}: " if who else "", "bold"), utterance.text.strip())
 
 
 def provisional(hypothesis: Hypothesis) -> Text:
@@ -143,12 +161,7 @@ def provisional(hypothesis: Hypothesis) -> Text:
     firm = "".join(word.text for word in hypothesis.words[: hypothesis.firm]).lstrip()
     rest = "".join(word.text for word in hypothesis.words[hypothesis.firm :])
     rest = rest if firm else rest.lstrip()
-    return Text.assemble(
-        (f"{clock(hypothesis.start_s):>7}  ", "dim"),
-        firm,
-        (rest, "dim italic"),
-        (" …", "dim"),
-    )
+    return Text.assemble(firm, (rest, "dim italic"), (" …", "dim"))
 
 
 class Notes(VerticalScroll):

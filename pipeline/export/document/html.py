@@ -9,10 +9,12 @@ from hashlib import sha256
 from importlib.resources import files
 
 import jinja2
+from markupsafe import Markup, escape
 
 from pipeline.export.document.model import Block, Document, Inline, Link, Soft, Strong, tidy
 
 _INLINE = re.compile(r"<(style|script)>(.*?)</\1>", re.DOTALL)
+_DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b", re.ASCII)
 _DATA_NAME = re.compile("[a-z][a-z-]*")
 _RIGHT_TO_LEFT = {"ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"}
 
@@ -29,6 +31,7 @@ def render(document: Document, *, sound: str = "") -> str:
         sound=sound,
         direction="rtl" if document.language in _RIGHT_TO_LEFT else "ltr",
         kind=_kind,
+        days=_days,
         data_name=lambda name: bool(_DATA_NAME.fullmatch(name)),
     )
 
@@ -40,6 +43,11 @@ def _kind(piece: Block | Inline) -> str:
     if isinstance(piece, Link):
         return "link" if piece.target else "text_of"
     return {Strong: "strong", Soft: "soft"}.get(type(piece), type(piece).__name__.lower())
+
+
+def _days(text: str) -> Markup:
+    """The text escaped, its dates as such: a browser breaks lines in a date that is not."""
+    return Markup(_DAY.sub(r"<time>\g<0></time>", str(escape(text))))
 
 
 @cache

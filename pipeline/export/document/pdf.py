@@ -133,7 +133,11 @@ class _Page(FPDF):
         self._look(
             SOFT_PT if soft else TEXT_PT, ACCENT if target else SOFT if soft else ink, bold=isinstance(piece, Strong)
         )
-        self.write(TEXT_PT * MM_OF_PT * LINE, text, target)
+        height_mm, first = TEXT_PT * MM_OF_PT * LINE, text.split(" ")[0]
+        room_mm = self.w - self.r_margin - self.x
+        if room_mm < self.get_string_width(first) + 2 * self.c_margin < self.epw:  # fpdf2 would cut the word
+            self.ln(height_mm)
+        self.write(height_mm, text, target)
 
     def _table(self, table: Table) -> None:
         self._look(SOFT_PT, INK)
@@ -153,7 +157,7 @@ class _Page(FPDF):
                 cells = drawn.row()
                 for line in row.cells:
                     targets = [target for piece in line if (target := self._target(piece))]
-                    cells.cell(self._drawable(plain(line)), link=targets[0] if targets else None)
+                    cells.cell(self._drawable(plain(line).strip()), link=targets[0] if targets else None)
         self.ln(3)
 
     def _block(self, text: str, size_pt: float, ink: tuple[int, int, int], *, bold: bool = False) -> None:

@@ -1,0 +1,50 @@
+"""How much the memory's marks count beside the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from memory.marks import GROUP, Marks
+from memory.notes import NOBODY, Item, Owner
+
+SURE_OWNER = 0.7  # probability from which a mark names an owner
+
+
+@dataclass(frozen=True)
+class Weight:
+    """How much the memory's probability of an item counts beside the rules; chosen on AMI dev (bench/README.md)."""
+
+    item: float  # from here on it is one without any rule
+    lifts: float  # from here on it adds LIFT to the confidence
+    doubts: float  # below, it takes `sinks` away
+    sinks: float
+
+
+WEIGHTS = {
+    "action": Weight(item=0.2, lifts=0.3, doubts=0.03, sinks=0.2),
+    "decision": Weight(item=0.2, lifts=0.1, doubts=0.0, sinks=0.0),
+    "question": Weight(item=1.1, lifts=0.3, doubts=0.01, sinks=0.08),
+}
+LIFT = 0.12
+
+
+def views(marks: Marks) -> dict[str, float]:
+    """The probability of each kind of item."""
+    return {"action": marks.action, "decision": marks.decision, "question": marks.question}
+
+
+def weighed(item: Item, found: Mapping[str, float]) -> Item:
+    """The item after the memory's view of what was just said of it; one that is shown already stays as it is."""
+    view, weight = found.get(item.kind), WEIGHTS.get(item.kind)
+    if view is None or weight is None or item.id:
+        return item
+    shift = LIFT if view >= weight.lifts else -weight.sinks if view < weight.doubts else 0.0
+    return replace(item, confidence=min(0.95, item.confidence + shift))
+
+
+def pointed(marks: Marks) -> Owner:
+    """The owner that the model points at where it is sure; NOBODY where it is not."""
+    if not marks.owner or marks.owner_probability < SURE_OWNER:
+        return NOBODY
+    return Owner("group", "the group") if marks.owner == GROUP else Owner("speaker", marks.owner)

@@ -1,0 +1,23 @@
+"""The life of an item in words, step by step."""
+
+from __future__ import annotations
+
+from memory.minutes import Minutes
+from memory.notes import Change
+
+
+def step(minutes: Minutes, before: Change, change: Change) -> str:
+    """One step of an item's life in words; "" for those that say nothing new."""
+    by = " by hand" if change.by == "user" else ""
+    owner = minutes.said_by(change.owner) if change.owner else ""
+    match change.change:
+        case "reassigned" | "assigned":
+            return f"{change.change} to {owner or 'nobody'}{by}"
+        case "reversed" | "changed":
+            return f"{change.change}{by}, before: {before.what}" if before.what else f"{change.change}{by}"
+        case "due" if change.due is not None:
+            return f"due {change.due.phrase or 'at no fixed time'}{by}"
+        case "carried" | "raised":
+            return ""
+        case _:
+            return f"{change.change}{by}"
