@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from audio.speech import Utterance
 from pipeline.events import Event, Named, Opened, PipelineError, Said
 from pipeline.export import FORMATS, minutes
-from pipeline.journal import lock, rewrite
+from pipeline.journal import rewrite
 from pipeline.library import MEETINGS, Library, Meeting
 from pipeline.mind import BEFORE, STATE
 from pipeline.series import FOLDER as SERIES
@@ -48,11 +48,10 @@ def forget_meeting(meeting: Meeting, library: Library, shelf: Callable[[], Shelf
 
     `shelf` is called only where there is one. Raises PipelineError or ShelfError where a disk refuses.
     """
-    lock(library.folder(meeting)).close()  # refuses while it is being written
+    library.delete(meeting)
     if (library.home / "shelf").is_dir():
         shelf().drop(meeting.id)
-    gone = _unremembered([meeting.id], library)
-    library.delete(meeting)  # late, so that what a break leaves can be forgotten once more
+    gone = _unremembered([meeting.id], library.home, library)
     for path, listed in _series(library.home):
         if meeting.id in listed["meetings"]:
             kept = [id for id in listed["meetings"] if id != meeting.id]
@@ -67,9 +66,8 @@ def forget_person(
     *,
     shelf: Callable[[], Shelf],
     warn: Callable[[str], None],
-    without_them: Collection[Path] = (),
 ) -> Forgotten:
-    """Forget a person in the library and in the named folders of exports; memories `without_them` stay.
+    """Forget a person in the library and in the named folders of exports.
 
     Raises PipelineError or ShelfError where a disk refuses.
     """
@@ -78,18 +76,16 @@ def forget_person(
         raise PipelineError("nobody can be forgotten without a name; give it with --person")
     mention = mentions(name)
     prints = Voiceprints(library.home).forget(name, warn=warn)
-    scrubbed: Callable[[Event], Event | None] = lambda event: _without(event, mention)
-    meetings = library.meetings()
-    naming = [m.id for m in meetings if any(scrubbed(event) != event for event in library.events(m))]
-    memories = _unremembered(naming, library, without_them)
-    if naming and (library.home / "shelf").is_dir():
-        for id in naming:  # what is asked for next puts them there again, without the name
+    changes = {m.id: rewrite(library.folder(m), lambda event: _without(event, mention)) for m in library.meetings()}
+    changed = [id for id, count in changes.items() if count]
+    memories = _unremembered(changed, library.home, library)
+    if changed and (library.home / "shelf").is_dir():
+        for id in changed:  # what is asked for next puts them there again, without the name
             shelf().drop(id)
-    changes = [rewrite(library.folder(m), scrubbed) for m in meetings]  # late, for the journals say where it stood
     written = tuple(path for folder in exports for path in _exports(folder) if _rewritten(path, mention))
     library.reindex()
     left = {path for folder in (library.home, *exports) for path in _holding(folder, name, mention)}
-    return Forgotten(prints, sum(changes), sum(map(bool, changes)), memories, written, tuple(sorted(left)))
+    return Forgotten(prints, sum(changes.values()), len(changed), memories, written, tuple(sorted(left)))
 
 
 def mentions(name: str) -> re.Pattern[str]:
@@ -100,17 +96,17 @@ def mentions(name: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{found})(?!\w)", re.IGNORECASE)
 
 
-def _unremembered(meetings: Iterable[str], library: Library, spared: Collection[Path] = ()) -> int:
+def _unremembered(meetings: Iterable[str], home: Path, library: Library) -> int:
     """Remove the memories that heard these meetings: their own, and in a series those of all that came after them."""
     gone, folders = set(meetings), set[Path]()
-    for path, listed in _series(library.home):
+    for path, listed in _series(home):
         order = list(listed["meetings"])
         heard = [at for at, id in enumerate(order) if id in gone]
         if heard:
             folders |= {library.home / MEETINGS / id for id in order[heard[0] :]}
             folders.add(path.with_suffix(""))
     folders |= {library.home / MEETINGS / id for id in gone}
-    states = sorted({f / name for f in folders for name in (STATE, BEFORE)} - set(spared))
+    states = sorted(f / name for f in folders for name in (STATE, BEFORE))
     return sum(overwritten(path) for path in states if path.is_file())
 
 

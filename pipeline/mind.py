@@ -239,7 +239,7 @@ class _Listener:
 
 def left(state: MemoryState, meeting: str) -> MemoryState:
     """What a finished meeting leaves to the next of its series: of the speakers those who have a name."""
-    from memory.policy import handed_on  # imports torch
+    from memory.policy import handed_on
 
     return handed_on(state, meeting, [label for label in state.ledger.speakers if "@" not in label])
 

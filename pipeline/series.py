@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from memory.notes import Item
 from pipeline.events import Named, PipelineError
 from pipeline.library import Library, slug
-from pipeline.mind import BEFORE, STATE, heard_again
+from pipeline.mind import heard_again
 from pipeline.minutes import carried_over, minutes_of
 
 if TYPE_CHECKING:
     from memory.mind import Mind
+    from memory.state import MemoryState
 
 FOLDER = "series"  # in the library's home
 
@@ -65,19 +66,13 @@ class Series:
                 f"{self.path} cannot be written ({error.strerror}); make room or give access"
             ) from error
 
-    def forget_in_memory(self, person: str, load: Callable[[], Mind]) -> bool:
-        """Hear the series again without this person, before their name goes from the journals; False where they were
-        never named in it. Raises MindError."""
+    def heard_without(self, person: str, load: Callable[[], Mind]) -> MemoryState | None:
+        """The memory as if this person had never been heard, made before their name goes from the journals; None
+        where there is no memory or they were never named. Raises MindError."""
         meetings = [(id, list(self.library.events(self.library.meeting(id)))) for id in self.meetings()]
         wanted = person.strip().casefold()
-        if not any(isinstance(e, Named) and e.name.strip().casefold() == wanted for _, es in meetings for e in es):
-            return False
-        if self.state_path.exists():
-            heard_again(load(), meetings, without=person).save(self.state_path)
-        for id, _ in meetings:  # of a meeting that is over they are of no more use
-            for name in (STATE, BEFORE):
-                (self.library.folder(self.library.meeting(id)) / name).unlink(missing_ok=True)
-        return True
+        named = any(isinstance(e, Named) and e.name.strip().casefold() == wanted for _, es in meetings for e in es)
+        return heard_again(load(), meetings, without=person) if named and self.state_path.exists() else None
 
     def carried(self, before: str = "") -> tuple[Item, ...]:
         """What the meeting before this one left open; of the last one where `before` is no member yet."""
@@ -97,3 +92,9 @@ def all_series(library: Library) -> Iterator[Series]:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise PipelineError(f"{path} cannot be read; put a backup in its place or remove it") from error
         yield Series(str(name), library)
+
+
+def memories_without(library: Library, person: str, load: Callable[[], Mind]) -> list[tuple[Path, MemoryState]]:
+    """The memories of all series that this person was named in, without them, and where they are kept."""
+    made = [(series.state_path, series.heard_without(person, load)) for series in all_series(library)]
+    return [(path, state) for path, state in made if state is not None]

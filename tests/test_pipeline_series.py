@@ -13,7 +13,7 @@ from memory.state import MemoryState
 from pipeline.events import Event, Named, Opened, PipelineError
 from pipeline.library import Library
 from pipeline.mind import STATE, Carry, person, remember
-from pipeline.series import FOLDER, Series, all_series
+from pipeline.series import FOLDER, Series, all_series, memories_without
 from tests.test_memory_state import MIND, close
 from tests.test_pipeline_mind import END, NAMES, said
 
@@ -39,29 +39,26 @@ def meetings(home: Path, events: list[Event]) -> tuple[Series, list[Path]]:
 
 def test_a_person_is_heard_out_of_a_series(tmp_path: Path) -> None:
     coming = [*NAMES, *said(30), END]
-    series, folders = meetings(tmp_path / "home", coming)
+    series, _ = meetings(tmp_path / "home", coming)
     never, _ = meetings(
         tmp_path / "never", [e for e in coming if getattr(getattr(e, "utterance", None), "speaker", "") != "B"]
     )
     assert [s.name for s in all_series(series.library)] == ["Weekly sync"]
-    assert series.forget_in_memory(" BORIS ", lambda: MIND)
-    after, other = MemoryState.load(series.state_path), MemoryState.load(never.state_path)
+    ((path, after),) = memories_without(series.library, " BORIS ", lambda: MIND)
+    other = MemoryState.load(never.state_path)
+    assert path == series.state_path
     assert close(after, other)
     assert after.ledger.speakers == other.ledger.speakers
     assert [id.split("/")[1] for id in after.ledger.archive] == [id.split("/")[1] for id in other.ledger.archive]
-    assert not any((folder / STATE).exists() for folder in folders)
 
 
 def test_who_was_never_there_changes_nothing(tmp_path: Path) -> None:
-    series, folders = meetings(tmp_path / "home", [*NAMES, *said(12), END])
+    series, _ = meetings(tmp_path / "home", [*NAMES, *said(12), END])
 
     def never() -> Mind:
         raise AssertionError("nothing has to be heard again")
 
-    before = series.state_path.read_bytes()
-    assert not series.forget_in_memory("Clara", never)
-    assert series.state_path.read_bytes() == before
-    assert all((folder / STATE).exists() for folder in folders)
+    assert memories_without(series.library, "Clara", never) == []
 
 
 def test_without_weights_forgetting_says_so_and_leaves_the_memory(tmp_path: Path) -> None:
@@ -71,7 +68,7 @@ def test_without_weights_forgetting_says_so_and_leaves_the_memory(tmp_path: Path
         raise MindError("the weights are gone; install again")
 
     with pytest.raises(MindError):
-        series.forget_in_memory("Anna", missing)
+        memories_without(series.library, "Anna", missing)
     assert person("Anna") in MemoryState.load(series.state_path).ledger.speakers
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from audio.diarize.encoder import Ge2eEncoder
 from audio.diarize.identity import Voiceprint
 from memory.corpora import MindError
-from pipeline import build
+from pipeline.build import load_mind
 from pipeline.cli.options import config_option, json_option, library_of
 from pipeline.config import library_home, load
 from pipeline.events import Corrected, Event, Named, PipelineError
@@ -23,7 +23,7 @@ from pipeline.journal import Journal
 from pipeline.library import Library, Meeting
 from pipeline.recordings import ENOUGH_S, channels_of, divided, heard_again, recording_of, voices_of, whole_voice
 from pipeline.screen import clock
-from pipeline.series import all_series
+from pipeline.series import memories_without
 from pipeline.shelf import open_shelf
 from pipeline.transcript import Transcript
 from pipeline.voiceprints import Voiceprints
@@ -167,14 +167,14 @@ def forget(meeting: str, person: str, exports: tuple[Path, ...], yes: bool, conf
             f"and {memories} memories of later meetings that knew of it; not {found.source}"
         )
         return
-    again: set[Path] = set()
-    for series in all_series(library):
-        try:
-            if series.forget_in_memory(person, lambda: build.load_mind(load(file=config))):
-                again.add(series.state_path)
-        except MindError as error:
-            _warn(f"the memory of the series {series.name} begins anew, for it could not be heard again: {error}")
-    gone = forget_person(person, library, exports, shelf=shelf, warn=_warn, without_them=again)
+    try:
+        remade = memories_without(library, person, lambda: load_mind(settings))
+    except MindError as error:
+        remade = []
+        _warn(f"series of theirs begin with an empty memory: {error}")
+    gone = forget_person(person, library, exports, shelf=shelf, warn=_warn)
+    for path, state in remade:
+        state.save(path)
     click.echo(
         f"removed: {gone.voiceprints} voiceprints, {gone.events} lines in {gone.meetings} journals, {gone.memories} "
         f"memories, the name in {len(gone.exports)} exports; the index was made again"
