@@ -224,8 +224,26 @@ def test_a_meter_is_read_without_colours_and_a_note_whatever_it_holds() -> None:
     assert meter("x", Level(0.0, 0.0)).plain.count("█") == 10
     assert meter("x", Level(-30.0, -20.0)).plain.count("█") == 5
     assert "silent" in meter("x", Level(float("-inf"), float("-inf"))).plain
-    assert note(Learned("action", {"task": "call them", "owner": "Ben"}, ())).plain == "action Ben: call them"
-    assert note(Learned("topic", {"number": 3}, ())).plain == "topic number 3"
+    task = {"id": "a1", "what": "call them", "owner": {"kind": "speaker", "name": "S2"}, "status": "open"}
+    due = {"due": {"phrase": "by Friday", "date": "2026-03-13"}}
+    assert note(Learned("action", {**task, **due}, ())).plain == "action Speaker 2: call them (2026-03-13)"
+    assert note(Learned("action", {**task, "status": "done"}, ())).plain == "action Speaker 2: call them [done]"
+    passage = {"document": "budget.pdf", "heading": "Costs", "page": 2, "quote": "six euros"}
+    assert note(Learned("passage", passage, ())).plain == "see budget.pdf, Costs, page 2"
+
+
+def test_a_note_that_changes_stays_where_it_stands_and_one_that_falls_goes() -> None:
+    task = {"id": "a1", "what": "call them", "owner": {"kind": "speaker", "name": "S2"}, "status": "open"}
+
+    async def script(pilot: Pilot[None], stand: Stand) -> None:
+        await settle(pilot, stand, Learned("action", task, ()), Learned("decision", {"id": "d1", "what": "go"}, ()))
+        await settle(pilot, stand, Learned("action", {**task, "what": "call the factory"}, ()), Named("S2", "Ben", "x"))
+        assert lines(pilot, ".note") == ["action Ben: call the factory", "decision go"]
+        await settle(pilot, stand, Learned("action", {**task, "status": "withdrawn"}, ()))
+        await settle(pilot, stand, Learned("recording", {"source": "x"}, ()))
+        assert lines(pilot, ".note") == ["decision go"]
+
+    drive(script)
 
 
 def test_the_memory_s_numbers_stand_below_the_notes_and_marks_do_not() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from rich.table import Table
@@ -11,12 +12,14 @@ from textual.widgets import Static
 
 from audio.live import Level
 from audio.speech import Hypothesis, Utterance
+from memory.notes import DECIDED, ITEM_KINDS, OPEN, WITHDRAWN
 from pipeline.events import Corrected, Event, Hearing, Learned, Marked, Named, Said
 from pipeline.live import Session
 from pipeline.screen import clock
 from pipeline.transcript import display_name
 
 METER_CELLS, QUIETEST_DB, LOUD_DB = 10, -60.0, -6.0
+NOTED = {kind: kind for kind in ITEM_KINDS} | {"subject": "topic", "passage": "see"}  # what is shown, and as what
 LINES = 500  # captions that stay on the screen; the journal has them all
 NOTES = 200
 
@@ -169,7 +172,8 @@ class Notes(VerticalScroll):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._count = 0
+        self._names: dict[str, Named] = {}
+        self._noted: dict[str, tuple[Learned, Static]] = {}  # what is told again stands where it stood
 
     def on_mount(self) -> None:
         self.anchor()
@@ -177,18 +181,37 @@ class Notes(VerticalScroll):
         self.mount(Static(id="memory"))
 
     def show(self, event: Event) -> None:
-        """Take an event in; all but Learned are none of this panel's."""
-        if not isinstance(event, Learned) or event.kind == "marks":
+        """Take an event in; most are none of this panel's."""
+        if isinstance(event, Named):
+            self._names[event.speaker] = event
+            for told, line in self._noted.values():
+                line.update(note(told, self._names))
+        if not isinstance(event, Learned):
             return
         if event.kind == "memory":
             self.query_one("#memory", Static).update(remembered(event))
+        elif event.kind in NOTED:
+            self._note(event)
+
+    def _note(self, told: Learned) -> None:
+        place = told.content.get("id", told.content.get("topic", told.content.get("quote", told.content)))
+        key = f"{NOTED[told.kind]} {place}"
+        _, line = self._noted.get(key, (told, None))
+        if told.content.get("status") == WITHDRAWN:
+            if line:
+                line.remove()
+                del self._noted[key]
             return
-        self._count += 1
-        if self._count == 1:
-            self.query_one("#nothing").remove()
-        self.mount(Static(note(event), classes="note"))
-        for old in list(self.query(".note"))[:-NOTES]:
-            old.remove()
+        if line:
+            line.update(note(told, self._names))
+        else:
+            for nothing in self.query("#nothing"):
+                nothing.remove()
+            line = Static(note(told, self._names), classes="note")
+            self.mount(line, before="#memory")
+        self._noted[key] = told, line
+        while len(self._noted) > NOTES:
+            self._noted.pop(next(iter(self._noted)))[1].remove()
 
 
 def remembered(learned: Learned) -> Text:
@@ -203,10 +226,17 @@ def remembered(learned: Learned) -> Text:
     return Text.assemble(("Memory\n", "bold"), "\n".join(lines))
 
 
-def note(learned: Learned) -> Text:
-    """Its kind and its words, whatever the memory calls them."""
-    content = learned.content
-    said = next((str(content[key]) for key in ("text", "title", "summary", "task", "question") if content.get(key)), "")
-    said = said or ", ".join(f"{key} {value}" for key, value in content.items() if isinstance(value, str | int | float))
-    owner = f"{content['owner']}: " if isinstance(content.get("owner"), str) and content["owner"] else ""
-    return Text.assemble((f"{learned.kind} ", "bold cyan"), owner, said)
+def note(learned: Learned, names: Mapping[str, Named] | None = None) -> Text:
+    """What is noted in plain words: its kind, who, what, by when, or the place of a document."""
+    content, kind = learned.content, NOTED[learned.kind]
+    if learned.kind == "passage":
+        page = f", page {content['page']}" if content.get("page") else ""
+        return Text.assemble((f"{kind} ", "bold cyan"), f"{content['document']}, {content.get('heading', '')}{page}")
+    said = str(content.get("what") or content.get("title") or content.get("text") or "")
+    owner = str((content.get("owner") or {}).get("name") or "")
+    who = f"{display_name(owner, (names or {}).get(owner))}: " if owner else ""
+    due = content.get("due") or {}
+    when = f" ({due.get('date') or due['phrase']})" if due.get("phrase") else ""
+    state = str(content.get("status") or "")
+    became = f" [{state}]" if state and state not in (OPEN, DECIDED) else ""
+    return Text.assemble((f"{kind} ", "bold cyan"), who, said, when, became)
