@@ -20,8 +20,9 @@ from audio.paced import PacedFile  # noqa: E402
 from pipeline import build  # noqa: E402
 from pipeline.config import load  # noqa: E402
 from pipeline.library import Library  # noqa: E402
-from pipeline.live import LIVE_ROOM  # noqa: E402
+from pipeline.live import LIVE_ROOM, Wanted  # noqa: E402
 from pipeline.tui.app import Captions  # noqa: E402
+from pipeline.tui.panels import Line  # noqa: E402
 
 SIZE = (100, 28)  # columns, lines
 LONG_ENOUGH = 40  # characters of the line that grows
@@ -32,12 +33,12 @@ async def screen(seconds: float, home: Path) -> str:
     settings = load({"recognition.model": "embedded"}, environ={})
     source = PacedFile(ROOT / "samples" / "meeting.flac")
     run = build.Run(settings, Library(home), warn=print)
-    job = run.listen(source, lambda folder: source.chunks(), title="Project meeting", named="sample", room=LIVE_ROOM)
+    job = run.listen(source, lambda folder: source.chunks(), Wanted("Project meeting", "sample"), room=LIVE_ROOM)
     app = Captions(job.title, job.events, session=job.session, folder=job.folder)
     async with app.run_test(size=SIZE) as pilot:
         for _ in range(6000):
             await pilot.pause(0.1)
-            growing = [str(line.render()) for line in app.query(".growing")]
+            growing = [line.plain for line in app.query(".growing").results(Line)]
             if job.session.elapsed_s > seconds and any(len(line) > LONG_ENOUGH for line in growing):
                 break
         picture = app.export_screenshot(simplify=True)
