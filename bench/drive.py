@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -105,6 +106,14 @@ def faster_whisper_pipeline(job: Job) -> Callable[[], Run]:
     return run
 
 
+# The others only write down what is said: what costs time for speakers, memory and documents is switched off.
+TEXT_ONLY = {
+    "RAPPORTEUR_SPEAKERS_ENGINE": "off",
+    "RAPPORTEUR_MEMORY_ENABLED": "false",
+    "RAPPORTEUR_RETRIEVAL_PASSAGES": "false",
+}
+
+
 def our_command(engine: str) -> Callable[[Job], Callable[[], Run]]:
     """The `rapporteur` command with one of its engines."""
 
@@ -126,6 +135,7 @@ def our_command(engine: str) -> Callable[[Job], Callable[[], Run]]:
         }
 
         def run() -> Run:
+            os.environ |= TEXT_ONLY
             sys.argv = ["rapporteur", "transcribe", str(job.audio), "--again", *_spelled(flags)]
             cli.main()
             windows = [window for batch in batches for window in batch]
