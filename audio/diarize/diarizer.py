@@ -18,7 +18,7 @@ from audio.diarize.turns import Turn, label_after, renamed, turns
 from audio.diarize.windows import LONG, Heard, Stretch, stretches
 from audio.speech import SAMPLE_RATE
 
-JOINS = 0.25  # evidence from which a stretch joins a voice online: more begins too many voices, less makes one of two
+JOINS = 0.5  # evidence from which a stretch joins a voice online: more begins too many voices, less makes one of two
 SURE = 1.0  # evidence for one voice from which two online speakers become one; more than for joining a stretch
 # Nobody in particular: set on made meetings of the tuning voices, `python -m bench.speakers --tuning`
 MINOR_SHARE, MINOR_S = 0.05, (3.0, 5.0)  # of the speech, within these bounds: a voice with less is noise or a scrap
