@@ -283,6 +283,8 @@ def _prepare(db: sqlite3.Connection) -> None:
     for setting in ("journal_mode = delete", "synchronous = normal", "foreign_keys = on", "secure_delete = on"):
         db.execute(f"pragma {setting}")
     db.execute("begin immediate")
+    if _version(db) == len(_MIGRATIONS):
+        return  # nothing to write: a question costs no transaction on the disk
     if _version(db) > len(_MIGRATIONS):
         raise sqlite3.DatabaseError("it was made by a later version")
     for migration in _MIGRATIONS[_version(db) :]:

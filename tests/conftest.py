@@ -42,3 +42,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return code, printed.out, printed.err
 
     return typed
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A library's folder that the command uses, with the settings that come with it."""
+    monkeypatch.setenv("RAPPORTEUR_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("RAPPORTEUR_CONFIG", str(Path(__file__).parents[1] / "config.yaml"))
+    return tmp_path / "home"

@@ -39,13 +39,6 @@ TALK = (
 VOICE = np.random.default_rng(3).normal(size=256)
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("RAPPORTEUR_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("RAPPORTEUR_CONFIG", str(Path(__file__).parents[1] / "config.yaml"))
-    return tmp_path / "home"
-
-
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments))
 

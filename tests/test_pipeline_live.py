@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from threading import Timer
@@ -21,13 +20,14 @@ from audio.paced import PacedFile
 from audio.recognizer import Recognizer
 from audio.segmenter import SENTENCES
 from audio.speech import SAMPLE_RATE, AudioError
-from pipeline import build, cli
+from pipeline import build
 from pipeline.config import load
 from pipeline.events import Concluded, Event, Hearing, Marked, Named, Opened, Reached, Said, Trouble
 from pipeline.journal import ResumePoint, read
 from pipeline.library import Library
 from pipeline.live import Session, Wanted, replay
 from pipeline.meeting import Heard, Parts, Recognized, hear
+from tests.conftest import Typed
 from tests.fakes import FakeTranscriber, FakeVad
 
 
@@ -141,32 +141,6 @@ def test_a_replay_takes_the_time_that_the_meeting_took() -> None:
     slept.clear()
     assert list(replay(events, pace=0, sleep=slept.append)) == events
     assert slept == []
-
-
-Typed = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
-    """Types a command; returns exit code, stdout, stderr."""
-    monkeypatch.setenv("RAPPORTEUR_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("RAPPORTEUR_CONFIG", str(tmp_path / "config.yaml"))
-    (tmp_path / "config.yaml").write_text(
-        "recognition: {model: embedded}\nvad: {detector: webrtcvad, webrtc_mode: 0}\n"
-    )
-    monkeypatch.setattr(build, "load_engine", lambda chosen, threads: FakeTranscriber())
-
-    def typed(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rapporteur", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return typed
 
 
 def test_the_command_streams_keeps_and_writes_a_meeting(run: Typed, recording: Path, tmp_path: Path) -> None:

@@ -29,13 +29,6 @@ from tests.test_pipeline_recordings import needs_weights, only
 TALK = (("S1", " Good morning."), ("S2", " Hello."), ("S1", " Shall we begin?"), ("S3", " Yes."))
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("RAPPORTEUR_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("RAPPORTEUR_CONFIG", str(Path(__file__).parents[1] / "config.yaml"))
-    return tmp_path / "home"
-
-
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["speakers", *arguments])
 

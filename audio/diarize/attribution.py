@@ -84,7 +84,9 @@ def attribute_batch(state: Attribution, batch: Batch, diarizer: Diarizer) -> tup
     parts.sort(key=lambda utterance: utterance.start_s)
     said = tuple(replace(part, id=f"u{state.next_id + n}") for n, part in enumerate(parts))
     relabelled = {u.id: merged[u.speaker] for u in state.said if u.speaker in merged}
-    earlier = tuple(replace(u, speaker=relabelled.get(u.id, u.speaker)) for u in state.said)
+    earlier = state.said
+    if relabelled:
+        earlier = tuple(replace(u, speaker=relabelled.get(u.id, u.speaker)) for u in earlier)
     found = _recognised(state, voices, diarizer)
     state = Attribution(state.next_id + len(said), voices, (*earlier, *said), found)
     return state, replace(batch, utterances=said, relabelled=relabelled, identities=tuple(found.values()))

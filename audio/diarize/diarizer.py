@@ -78,7 +78,9 @@ def follow(voices: Voices, heard: Heard, options: DiarizeOptions) -> Step:
     voices, merged = _merged(voices, options)
     near = voices.groups.sums / np.linalg.norm(voices.groups.sums, axis=1, keepdims=True)
     said = tuple(turns([heard], [voices.labels[k] for k in path([heard], near)]))
-    earlier = tuple(replace(t, speaker=merged.get(t.speaker, t.speaker)) for t in voices.turns)
+    earlier = voices.turns
+    if merged:
+        earlier = tuple(replace(t, speaker=merged.get(t.speaker, t.speaker)) for t in earlier)
     return Step(replace(voices, heard=(*voices.heard, heard), turns=(*earlier, *said)), said, merged)
 
 
