@@ -18,7 +18,7 @@ from torch import Tensor
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
-from audio.engines.convert import ct2_folder
+from audio.engines.conversions import ct2_folder
 from audio.engines.models import EMBEDDED
 
 TEXT_TOKENS = 60  # a window; what 20 s of ordinary English speech take

@@ -1,20 +1,15 @@
-"""Settings become a running meeting; the only file that names concrete engines."""
+"""Settings become a running meeting; with `loading`, the only file that names concrete engines."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from audio.captions import attend, caption
 from audio.checksum import sha256_of
@@ -23,7 +18,7 @@ from audio.diarize.attribution import Diarizer, attribute
 from audio.diarize.diarizer import DiarizeOptions
 from audio.diarize.encoder import ENCODER_ADVICE, Ge2eEncoder, weights
 from audio.diarize.turns import Turn
-from audio.engines import LiveTranscriber, RecognitionOptions, models
+from audio.engines import LiveTranscriber, models
 from audio.leaks import Leaks
 from audio.live import LiveInput
 from audio.portaudio import is_played
@@ -41,6 +36,7 @@ from pipeline.item_passages import ItemPassages
 from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
 from pipeline.live import Session, Wanted
+from pipeline.loading import Chosen, download_bar, engine_of, load_engine, load_mind, warm_up
 from pipeline.meeting import Attribute, Heard, Parts, Recognized, Stage, hear, keep, meet, staged
 from pipeline.mind import Carry, remember
 from pipeline.minutes import MinutesStage
@@ -80,16 +76,6 @@ class LiveJob:
     folder: Path  # where it is kept
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """The engine and model that "auto" became."""
-
-    engine: models.Engine
-    model: models.ModelFile
-    device: str
-    compute_type: str
-
-
 def diarize_options(settings: Settings) -> DiarizeOptions:
     """How many speakers there may be."""
     wanted = settings.speakers
@@ -105,6 +91,7 @@ class Run:
 
     def __init__(self, settings: Settings, library: Library, *, warn: Say) -> None:
         self._settings, self._library, self._warn = settings, library, warn
+        self._long = False  # a recording of more than one window is to be transcribed
         if settings.recognition.offline:
             models.go_offline()
 
@@ -115,6 +102,7 @@ class Run:
         if not again and (found := self._library.find(opened.audio_sha256, opened.settings_sha256)) and found.finished:
             return Job(found.title, self._library.events(found), found.duration_s, found.duration_s, True)
         journal = self._library.create(opened) if again else self._library.open_or_resume(opened)
+        self._long = (duration_s(recording) or 0) > FILE.longest_s
         from_s = max(journal.resume_point.reached.values(), default=0) / SAMPLE_RATE
         return Job(opened.title, self._events(recording, journal, series), duration_s(recording), from_s, False)
 
@@ -227,7 +215,7 @@ class Run:
     def chosen(self) -> Chosen:
         """Engine, model, device and number type; a model that is missing is downloaded here."""
         wanted = self._settings.recognition
-        engine: models.Engine = _engine(wanted.engine, wanted.model)
+        engine: models.Engine = engine_of(wanted.engine, wanted.model)
         device, compute_type = models.device_and_compute(engine, device=wanted.device, compute_type=wanted.compute_type)
         language = None if wanted.language == "auto" else wanted.language
         with download_bar(wanted.model) as progress:
@@ -254,7 +242,7 @@ class Run:
         `room` chunks may wait to be heard before the tape has to wait. Raises AudioError, PipelineError or MindError.
         """
         transcriber = self._transcriber
-        _warm_up(transcriber)
+        warm_up(transcriber)
         opened = replace(self._opened_now(wanted.title), source=wanted.source)
         if wanted.began:
             opened = replace(opened, began=wanted.began.isoformat(timespec="seconds"))
@@ -310,7 +298,8 @@ class Run:
 
     @cached_property
     def _transcriber(self) -> LiveTranscriber:
-        return load_engine(self.chosen, self._settings.recognition.threads or os.cpu_count() or 1)
+        threads = self._settings.recognition.threads or os.cpu_count() or 1
+        return load_engine(self.chosen, threads, batches=self._long)
 
     @cached_property
     def _parts(self) -> Parts:
@@ -346,55 +335,3 @@ class Run:
     def _vad(self) -> Callable[[], Vad]:
         vad = self._settings.vad
         return partial(WebrtcVad, vad.webrtc_mode) if vad.detector == "webrtcvad" else DETECTORS[vad.detector]
-
-
-def _engine(wanted: str, model: str) -> models.Engine:
-    """ "auto" is faster-whisper, but for a GPU of Apple, which only openai-whisper uses."""
-    if wanted == "openai-whisper" or (wanted == "auto" and sys.platform == "darwin" and not Path(model).is_dir()):
-        return "openai-whisper"
-    return "faster-whisper"
-
-
-def _warm_up(engine: LiveTranscriber) -> None:
-    """Load and lay out all that the first use would; else the captions would begin some seconds behind."""
-    silence, options = np.zeros(SAMPLE_RATE, np.float32), RecognitionOptions("en", temperatures=(0.0,), max_tokens=2)
-    engine([silence], options)
-    engine.draft(silence, options, timed=False, whole=False)
-
-
-def load_engine(chosen: Chosen, threads: int) -> LiveTranscriber:
-    """The loaded engine; a checkpoint is converted for faster-whisper once and found again by its hash."""
-    if chosen.engine == "openai-whisper":
-        from audio.engines.openai_whisper import OpenAIWhisper
-
-        return OpenAIWhisper(chosen.model.path, device=chosen.device, compute_type=chosen.compute_type, threads=threads)
-    from audio.engines.convert import ct2_folder
-    from audio.engines.faster_whisper import FasterWhisper
-
-    folder = chosen.model.path
-    if chosen.model.kind == "pt":
-        folder = ct2_folder(folder, cache=models.cache_folder().parent / "rapporteur", quantization=chosen.compute_type)
-    return FasterWhisper(folder, device=chosen.device, compute_type=chosen.compute_type, threads=threads)
-
-
-def load_mind(settings: Settings) -> Mind:
-    """The memory with the banks that the settings name. Raises MindError where its weights cannot be read."""
-    from memory.mind import Mind  # these import torch
-    from memory.model import Switches
-    from memory.weights import SHIPPED
-
-    wanted = settings.memory
-    switches = Switches(**{bank: bank in wanted.banks for bank in ("cache", "tokens", "slots", "archive")})
-    path = Path(wanted.weights).expanduser() if wanted.weights else SHIPPED
-    return Mind.load(path, switches=switches, segment=wanted.segment)
-
-
-@contextmanager
-def download_bar(name: str) -> Iterator[models.Progress]:
-    """A bar on stderr that shows itself once bytes come."""
-    from rich.console import Console
-
-    columns = (TextColumn(f"{name}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, visible=False)
-        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)

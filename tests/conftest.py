@@ -29,7 +29,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         "recognition: {model: embedded}\nvad: {detector: webrtcvad, webrtc_mode: 0}\n"
     )
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(build, "load_engine", lambda chosen, threads: FakeTranscriber())
+    monkeypatch.setattr(build, "load_engine", lambda chosen, threads, **_: FakeTranscriber())
 
     def typed(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["rapporteur", *map(str, arguments)])

@@ -24,7 +24,8 @@ from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
 from audio.checksum import sha256_of
-from audio.engines.convert import alignment_heads, ct2_folder, load_checkpoint, tokenizer_json
+from audio.engines.conversions import ct2_folder
+from audio.engines.convert import alignment_heads, load_checkpoint, tokenizer_json
 from audio.speech import AudioError
 
 ENGLISH = ModelDimensions(80, 1500, 32, 2, 2, 51864, 448, 32, 2, 3)

@@ -28,7 +28,7 @@ def engine(name: str, cache_folder: Path) -> LiveTranscriber:
         from audio.engines.openai_whisper import OpenAIWhisper
 
         return OpenAIWhisper(EMBEDDED)
-    from audio.engines.convert import ct2_folder
+    from audio.engines.conversions import ct2_folder
     from audio.engines.faster_whisper import FasterWhisper
 
     return FasterWhisper(ct2_folder(EMBEDDED, cache=cache_folder, quantization="float32"), threads=1)

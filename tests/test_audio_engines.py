@@ -1,5 +1,7 @@
 """Both engines write what whisper itself writes, in batches as alone."""
 
+import json
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -14,10 +16,11 @@ from whisper.decoding import DecodingOptions
 from whisper.model import ModelDimensions, Whisper
 
 from audio.engines import RecognitionOptions, RecognizedWindow, Transcriber
-from audio.engines.convert import ct2_folder
+from audio.engines.conversions import ct2_folder
 from audio.engines.faster_whisper import FasterWhisper
+from audio.engines.features import log_mel
 from audio.engines.openai_whisper import OpenAIWhisper
-from audio.engines.rounds import Task, log_mel
+from audio.engines.rounds import Task
 from audio.speech import SAMPLE_RATE, AudioError, Samples
 
 # openai-whisper leaves its vocabulary file open for the garbage collector
@@ -226,3 +229,22 @@ def test_what_cannot_be_run_is_refused(checkpoint: Path, tmp_path: Path) -> None
         FasterWhisper(tmp_path)
     with pytest.raises(AudioError, match="in nonsense"):
         FasterWhisper(ct2_folder(checkpoint, cache=checkpoint.parent), compute_type="nonsense")
+
+
+def test_two_workers_write_what_one_does(checkpoint: Path) -> None:
+    folder, noise = ct2_folder(checkpoint, cache=checkpoint.parent), np.random.default_rng(3)
+    alone, two = FasterWhisper(folder, threads=1), FasterWhisper(folder, threads=2, workers=2)
+    batch = [noise.normal(0, 0.1, SAMPLE_RATE * seconds).astype(np.float32) for seconds in (3, 9, 1, 20, 5)]
+    assert two(batch, GREEDY) == alone(batch, GREEDY)
+    assert two(batch[:1], GREEDY) == alone(batch[:1], GREEDY)  # one worker has nothing to do
+    assert two([], GREEDY) == []
+
+
+def test_a_folder_without_a_list_of_symbols_is_told_the_tokenizers(checkpoint: Path, tmp_path: Path) -> None:
+    folder, tokenizer = tmp_path / "plain", whisper.tokenizer.get_tokenizer(False)
+    shutil.copytree(ct2_folder(checkpoint, cache=checkpoint.parent), folder)
+    listed = FasterWhisper(folder, threads=1)._suppressed(tokenizer)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    del config["suppress_ids"]
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert FasterWhisper(folder, threads=1)._suppressed(tokenizer) == listed

@@ -135,8 +135,14 @@ def test_doctor_looks_at_everything_and_finds_the_embedded_model(run) -> None:  
     assert "silero" in out
 
 
-def test_the_command_starts_without_what_takes_seconds_to_import() -> None:
-    slow = ("torch", "whisper", "faster_whisper", "faiss", "textual", "pyannote")
-    program = f"import sys, pipeline.cli; print(*[name for name in {slow} if name in sys.modules])"
+@pytest.mark.parametrize(
+    ("modules", "slow"),
+    [
+        ("pipeline.cli", ("torch", "whisper", "faster_whisper", "faiss", "textual", "pyannote")),
+        ("audio.engines.faster_whisper, audio.engines.conversions", ("torch", "whisper", "numba")),
+    ],
+)
+def test_the_command_starts_without_what_takes_seconds_to_import(modules: str, slow: tuple[str, ...]) -> None:
+    program = f"import sys, {modules}; print(*[name for name in {slow} if name in sys.modules])"
     started = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert started.stdout.split() == []

@@ -14,7 +14,6 @@ from click.testing import CliRunner, Result
 from audio.diarize.identity import Voiceprint
 from audio.speech import Scores, Utterance, Word
 from pipeline import shelf as shelves
-from pipeline.build import load_mind
 from pipeline.cli import app
 from pipeline.config import load
 from pipeline.events import Concluded, Corrected, Event, Learned, Named, Opened, PipelineError, Said
@@ -22,6 +21,7 @@ from pipeline.export import FORMATS, write
 from pipeline.export import minutes as minutes_files
 from pipeline.forgetting import forget_person, mentions
 from pipeline.library import Library
+from pipeline.loading import load_mind
 from pipeline.mind import STATE, remember
 from pipeline.minutes import MinutesStage, minutes_of
 from pipeline.series import Series

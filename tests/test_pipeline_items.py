@@ -44,7 +44,7 @@ def held(run: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Held:
             f"memory: {{enabled: {str(live).lower()}}}\n"  # loading it costs more than all the rest
         )
         voices = KnownVoices({text: who for who, text in script}, PEOPLE)
-        monkeypatch.setattr(build, "load_engine", lambda chosen, threads: ScriptedTranscriber(lines))
+        monkeypatch.setattr(build, "load_engine", lambda chosen, threads, **_: ScriptedTranscriber(lines))
         monkeypatch.setattr(build.Run, "attribution", lambda self, recording: voices)
         path = tmp_path / f"talk{len(lines)}.wav"
         soundfile.write(path, play(lines), 16_000)

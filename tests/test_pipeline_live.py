@@ -177,7 +177,7 @@ def test_the_command_gives_the_finals_that_a_file_gives(run: Typed, recording: P
 def test_a_live_meeting_that_was_cut_off_is_completed_from_its_recording(
     tmp_path: Path, recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "load_engine", lambda chosen, threads: FakeTranscriber())
+    monkeypatch.setattr(build, "load_engine", lambda chosen, threads, **_: FakeTranscriber())
     settings = load({"recognition.model": "embedded", "vad.detector": "webrtcvad"}, file=None, environ={})
     made = []
     for stop_after in (None, 4):

@@ -82,7 +82,7 @@ Ask = Callable[..., Answer]
 def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Ask:
     """`rapporteur transcribe ...` in this process; what is refused must be refused before a model is loaded."""
 
-    def load_engine(*_: object) -> None:
+    def load_engine(*_: object, **__: object) -> None:
         pytest.fail("a model was loaded")
 
     def asked(*arguments: str | Path) -> Answer:

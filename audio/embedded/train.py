@@ -30,13 +30,14 @@ from torch.func import functional_call
 from whisper.model import ModelDimensions, Whisper, sinusoids
 from whisper.tokenizer import get_tokenizer
 
+from audio.embedded.attention import head_by_head
 from audio.embedded.phones import PHONES
 from audio.embedded.texts import ami_sentences, compound_sentences, corpus, vocabulary
 from audio.embedded.voices import record
 from audio.embedded.windows import IGNORED, STAMPS, Batch, Speech, Vocabulary, Windows, english_filters, log_mel
 
 COMMON_WORDS = 1200  # of the AMI train meetings, beside all words of our templates
-SENTENCES, COMPOUND_SENTENCES = 18_000, 3_500
+SENTENCES, COMPOUND_SENTENCES = 30_000, 5_000
 N_MELS, N_AUDIO_CTX, N_STATE, N_HEAD, N_AUDIO_LAYER, N_TEXT_LAYER, N_TEXT_CTX = 80, 1500, 256, 4, 4, 3, 448
 CTC_OUTPUTS = 29
 GUIDED_LAYERS, GUIDED_HEADS = (1, 2), 2  # the layers that Whisper's word timing reads, and how many heads in each
@@ -236,7 +237,7 @@ class Losses:
 def losses(model: Whisper, heads: Heads, batch: Batch, *, filters: Tensor, unused: int) -> Losses:
     """All that is trained on; the shared last row of the short vocabulary stands for `unused` tokens."""
     mel = log_mel(batch.audio, batch.ceiling, filters)
-    with torch.autocast("cpu", dtype=torch.bfloat16), watched(model) as seen:
+    with torch.autocast("cpu", dtype=torch.bfloat16), head_by_head(), watched(model) as seen:
         frames, middle = encode(model, mel, batch.offset)
         rows = {"token_embedding.weight": heads.embedding(model)}
         logits = functional_call(model.decoder, rows, (batch.tokens, frames))  # (B, T, R)

@@ -6,7 +6,6 @@ import base64
 import gzip
 import json
 import pickle
-import tempfile
 from dataclasses import astuple
 from functools import lru_cache, partial
 from itertools import product
@@ -27,10 +26,8 @@ from whisper.audio import HOP_LENGTH, N_FFT, SAMPLE_RATE
 from whisper.model import AudioEncoder, ModelDimensions, TextDecoder
 from whisper.tokenizer import Tokenizer, get_tokenizer
 
-from audio.checksum import sha256_of
 from audio.speech import AudioError
 
-_FORMAT = 1  # raise it when what is written changes, and old folders are not used again
 _VOCABULARIES = range(51864, 51867)  # tokens: English; multilingual; multilingual with Cantonese
 # What torch.load and nonsensical dimensions raise on files that are no checkpoint.
 _NONSENSE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -41,31 +38,6 @@ _OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
 _BYTE_LETTERS = {byte: chr(byte) for byte in _PRINTABLE} | {byte: chr(0x100 + i) for i, byte in enumerate(_OTHERS)}
 
 Weights = dict[str, Tensor]
-
-
-def ct2_folder(checkpoint: Path, *, cache: Path, quantization: str = "float32") -> Path:
-    """A folder under `cache` that faster-whisper loads without a network, made once per content and quantization.
-
-    Any number of processes may ask at once: a folder appears under its name only when it is whole. Raises AudioError
-    where the checkpoint cannot be read or the folder not be written.
-    """
-    if quantization not in ACCEPTED_MODEL_TYPES:
-        raise AudioError(f"there is no quantization {quantization!r}: choose one of {', '.join(ACCEPTED_MODEL_TYPES)}")
-    try:
-        digest = sha256_of(checkpoint)
-        folder = cache / f"{digest[:32]}-{quantization}-{_FORMAT}"
-        if not folder.is_dir():
-            cache.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".converting-", dir=cache) as work:
-                made = Path(work, folder.name)
-                made.mkdir()
-                _write(made, checkpoint, quantization=quantization, heads=alignment_heads(digest))
-                _publish(made, folder)
-    except OSError as error:
-        raise AudioError(
-            f"{checkpoint} cannot be converted ({error}): check the file and the room in {cache}"
-        ) from error
-    return folder
 
 
 def load_checkpoint(path: Path) -> tuple[ModelDimensions, Weights]:
@@ -126,8 +98,13 @@ def _fits(dims: ModelDimensions, weights: Weights) -> bool:
     )
 
 
-def _write(folder: Path, checkpoint: Path, *, quantization: str, heads: bytes | None) -> None:
-    """Everything that faster-whisper reads, into an empty folder."""
+def write_ct2(folder: Path, checkpoint: Path, *, quantization: str, heads: bytes | None) -> None:
+    """Everything that faster-whisper reads, into an empty folder; `heads` is what `alignment_heads` found.
+
+    Raises AudioError where the checkpoint or the quantization is none, OSError where the folder cannot be written.
+    """
+    if quantization not in ACCEPTED_MODEL_TYPES:
+        raise AudioError(f"there is no quantization {quantization!r}: choose one of {', '.join(ACCEPTED_MODEL_TYPES)}")
     dims, weights = load_checkpoint(checkpoint)
     multilingual = dims.n_vocab > _VOCABULARIES.start
     tokenizer = get_tokenizer(multilingual, num_languages=dims.n_vocab - 51765 - multilingual)  # as Whisper counts them
@@ -227,11 +204,3 @@ def _halves(token: bytes, ranks: dict[bytes, int]) -> tuple[bytes, bytes]:
 def _letters(token: bytes) -> str:
     """The token as byte-level vocabularies write it."""
     return "".join(map(_BYTE_LETTERS.__getitem__, token))
-
-
-def _publish(made: Path, folder: Path) -> None:
-    try:
-        made.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # else another process was first, with the same content
-            raise

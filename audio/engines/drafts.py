@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from torch import Tensor
-from whisper.audio import HOP_LENGTH
-from whisper.utils import compression_ratio
+import numpy as np
+from numpy.typing import NDArray
 
 from audio.engines import RecognitionOptions, RecognizedSegment
-from audio.engines.rounds import Network, Task, log_mel, spoken_language_code, task_of
+from audio.engines.features import HOP_LENGTH, compression_ratio, log_mel
+from audio.engines.rounds import Network, Task, spoken_language_code, task_of
 from audio.speech import SAMPLE_RATE, Samples, Scores, Word
 
 MARGIN_S = 0.5  # silence after the audio; without it the embedded model runs on and on, more of it changes little
@@ -44,7 +44,7 @@ def draft(
     mel = log_mel([window], network.n_mels)
     if not whole:
         frames = round((length_s + MARGIN_S) * SAMPLE_RATE / HOP_LENGTH / 2) * 2
-        mel = mel[:, :, :frames].contiguous()
+        mel = np.ascontiguousarray(mel[:, :, :frames])
     encoded = network.encode(mel)
     language = spoken_language_code(network, options) or network.detect_languages(encoded)[0]
     task = task_of(network, language, options, budget=TOKENS + round(TOKENS_PER_S * length_s))
@@ -68,7 +68,7 @@ def spread(text: str, length_s: float) -> list[Word]:
     return placed
 
 
-def joined(tokens: Sequence[int], ends_s: Tensor, task: Task) -> list[Word]:
+def joined(tokens: Sequence[int], ends_s: NDArray[np.float64], task: Task) -> list[Word]:
     """Words of text tokens with the newest moment that any of their tokens attended to, `ends_s` of shape (T,)."""
     texts, groups = task.tokenizer.split_to_word_tokens([*tokens, task.tokenizer.eot])
     words, at, before_s = list[Word](), 0, 0.0

@@ -7,6 +7,7 @@ The libraries are imported where they are asked, so that commands that need none
 
 from __future__ import annotations
 
+import ast
 import difflib
 import http.client
 import os
@@ -16,7 +17,9 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -221,9 +224,26 @@ def cache_folder() -> Path:
 
 def _sources() -> dict[str, _Source]:
     """By official name, aliases ("large", "turbo") included."""
-    from whisper import _MODELS
+    return {name: _Source(Path(url).stem, url, url.split("/")[-2]) for name, url in _urls().items()}
 
-    return {name: _Source(Path(url).stem, url, url.split("/")[-2]) for name, url in _MODELS.items()}
+
+def _urls() -> dict[str, str]:
+    """openai-whisper's table; read from its source until it is imported, which takes seconds: torch, numba."""
+    if "whisper" in sys.modules:
+        return sys.modules["whisper"]._MODELS  # type: ignore[no-any-return]
+    return _urls_in_source()
+
+
+@cache
+def _urls_in_source() -> dict[str, str]:
+    found = find_spec("whisper")
+    if found is None or found.origin is None:
+        raise AudioError("openai-whisper is not installed: run `pip install openai-whisper`")
+    for node in ast.parse(Path(found.origin).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "_MODELS" for t in node.targets):
+            urls: dict[str, str] = ast.literal_eval(node.value)
+            return urls
+    raise AudioError("this openai-whisper has no table of models: install the version that requirements.lock names")
 
 
 def _unknown(name: str) -> str:

@@ -8,17 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, NotRequired, Protocol, TypedDict, TypeVar
-
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-from whisper.audio import HOP_LENGTH, N_FFT, N_FRAMES, N_SAMPLES, log_mel_spectrogram
-from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, Tokenizer, get_tokenizer
-from whisper.utils import compression_ratio
+from typing import TYPE_CHECKING, Any, NotRequired, Protocol, TypedDict, TypeVar
 
 from audio.engines import RecognitionOptions, RecognizedSegment, RecognizedWindow
+from audio.engines.features import (
+    HOP_LENGTH,
+    N_SAMPLES,
+    Mel,
+    compression_ratio,
+    get_tokenizer,
+    language_code,
+    languages,
+    log_mel,
+)
 from audio.speech import SAMPLE_RATE, AudioError, Samples, Scores, Word
+
+if TYPE_CHECKING:
+    from whisper.tokenizer import Tokenizer
 
 ROUNDS = 30  # at most for one window: a model that comes back more than once a second is lost
 MIN_REST = SAMPLE_RATE // 10  # samples: a shorter rest holds no word
@@ -70,7 +76,7 @@ class Network(Protocol[E]):
     n_mels: int
     n_text_ctx: int
 
-    def encode(self, mel: Tensor) -> E:
+    def encode(self, mel: Mel) -> E:
         """Log-mel windows (B, M, 3000) to what the other methods take."""
 
     def take(self, encoded: E, rows: list[int]) -> E:
@@ -141,18 +147,6 @@ def recognize_windows(
     return [RecognizedWindow(language, tuple(segments)) for segments in found]
 
 
-def log_mel(windows: Sequence[Samples], n_mels: int) -> Tensor:
-    """Whisper's log-mel spectrogram of windows padded with silence to 30 s, shape (B, M, 3000).
-
-    The mel of pure silence is one number, so only a little of the padding is computed.
-    """
-    mels = []
-    for window in windows:
-        mel = log_mel_spectrogram(torch.tensor(window), n_mels, padding=min(2 * N_FFT, N_SAMPLES - len(window)))
-        mels.append(F.pad(mel, (0, N_FRAMES - mel.shape[1]), value=mel[0, -1].item()))
-    return torch.stack(mels)
-
-
 def cut_at_timestamps(tokens: list[int], timestamp_begin: int, duration_s: float) -> tuple[list[Draft], Draft | None]:
     """The finished segments of one window, and the unfinished one after the last pair of timestamps.
 
@@ -192,12 +186,12 @@ def spoken_language_code(network: Network[E], options: RecognitionOptions) -> st
     if options.task not in ("transcribe", "translate"):
         raise AudioError(f"there is no task {options.task!r}: choose transcribe or translate")
     name = (options.language or "").lower()
-    code = TO_LANGUAGE_CODE.get(name, name)
+    code = language_code(name)
     if not network.multilingual:
         if code not in ("", "en") or options.task == "translate":
             raise AudioError("this model knows English only: choose a multilingual model, one without .en in its name")
         return "en"
-    if code and code not in list(LANGUAGES)[: network.num_languages]:
+    if code and code not in languages()[: network.num_languages]:
         raise AudioError(f"the model does not know the language {options.language!r}: give a code like en, de or zh")
     return code or None
 

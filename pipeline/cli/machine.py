@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from audio.engines import models
-from pipeline import build, doctor
+from pipeline import doctor, loading
 from pipeline.cli.options import config_option
 from pipeline.config import DEFAULTS, effective, load, user_file
 
@@ -70,7 +70,7 @@ def list_models() -> None:
 @click.argument("name")
 def pull_model(name: str) -> None:
     """Download an official model, checked, continuing where an earlier try stopped."""
-    with build.download_bar(name) as progress:
+    with loading.download_bar(name) as progress:
         model = models.pull(name, progress=progress)
     click.echo(f"{name} is at {model.path}")
 

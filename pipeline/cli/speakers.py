@@ -14,13 +14,13 @@ from rich.table import Table
 from audio.diarize.encoder import Ge2eEncoder
 from audio.diarize.identity import Voiceprint
 from memory.corpora import MindError
-from pipeline.build import load_mind
 from pipeline.cli.options import config_option, json_option, library_of
 from pipeline.config import library_home, load
 from pipeline.events import Corrected, Event, Named, PipelineError
 from pipeline.forgetting import forget_meeting, forget_person
 from pipeline.journal import Journal
 from pipeline.library import Library, Meeting
+from pipeline.loading import load_mind
 from pipeline.recordings import ENOUGH_S, channels_of, divided, heard_again, recording_of, voices_of, whole_voice
 from pipeline.screen import clock
 from pipeline.series import memories_without

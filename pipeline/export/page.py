@@ -63,7 +63,7 @@ def sound_of(recording: Path, sha256: str, duration_s: float, *, options: PageOp
         return ""
     if options.link_audio or embedded_megabytes(duration_s) > options.embed_max_mb:
         return link(recording, folder)
-    return embed(recording)
+    return embed(recording, sha256)
 
 
 def _pieces(utterance: Utterance) -> Iterator[tuple[str, bool]]:
