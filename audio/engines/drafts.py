@@ -18,6 +18,7 @@ from audio.engines.rounds import Network, Task, spoken_language_code, task_of
 from audio.speech import SAMPLE_RATE, Samples, Scores, Word
 
 MARGIN_S = 0.5  # silence after the audio; without it the embedded model runs on and on, more of it changes little
+GRAIN = 32  # mel frames, 0.32 s: lengths are multiples of it, for oneDNN keeps a program of its own for every length
 TOKENS, TOKENS_PER_S = 8, 8  # a draft's budget; fast English speech takes about 5 a second, a loop all there are
 
 E = TypeVar("E")
@@ -43,7 +44,7 @@ def draft(
     length_s = len(window) / SAMPLE_RATE
     mel = log_mel([window], network.n_mels)
     if not whole:
-        frames = round((length_s + MARGIN_S) * SAMPLE_RATE / HOP_LENGTH / 2) * 2
+        frames = -(-(len(window) + round(MARGIN_S * SAMPLE_RATE)) // (HOP_LENGTH * GRAIN)) * GRAIN
         mel = np.ascontiguousarray(mel[:, :, :frames])
     encoded = network.encode(mel)
     language = spoken_language_code(network, options) or network.detect_languages(encoded)[0]

@@ -74,6 +74,10 @@ def main() -> None:
     # Read when torch is imported, later. Threads that wait by spinning take the processor from those they wait for:
     # beside other busy programs, 40 s of a recording took 315 s instead of 17.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # oneDNN keeps what it compiled for each shape of input, a thousand of them unless told otherwise; live, where
+    # every utterance has another length, that was 190 MB in an hour. The second name is PyTorch's for its copy.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+    os.environ.setdefault("LRU_CACHE_CAPACITY", "128")
     try:
         app(whisper_spelling(sys.argv[1:]), prog_name="rapporteur", standalone_mode=False)
     except click.ClickException as error:
