@@ -36,7 +36,7 @@ from pipeline.item_passages import ItemPassages
 from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
 from pipeline.live import Session, Wanted
-from pipeline.loading import Chosen, download_bar, engine_of, load_engine, load_mind, warm_up
+from pipeline.loading import Chosen, download_bar, engine_of, load_engine, load_mind, return_memory, warm_up
 from pipeline.meeting import Attribute, Heard, Parts, Recognized, Stage, hear, keep, meet, staged
 from pipeline.mind import Carry, remember
 from pipeline.minutes import MinutesStage
@@ -241,6 +241,7 @@ class Run:
 
         `room` chunks may wait to be heard before the tape has to wait. Raises AudioError, PipelineError or MindError.
         """
+        return_memory()
         transcriber = self._transcriber
         warm_up(transcriber)
         opened = replace(self._opened_now(wanted.title), source=wanted.source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from memory.mind import Mind
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,18 @@ def warm_up(engine: LiveTranscriber) -> None:
     silence, options = np.zeros(SAMPLE_RATE, np.float32), RecognitionOptions("en", temperatures=(0.0,), max_tokens=2)
     engine([silence], options)
     engine.draft(silence, options, timed=False, whole=False)
+
+
+def return_memory() -> None:
+    """Have glibc give large pieces back when they are freed; does nothing where there is no glibc.
+
+    By itself it raises the size from which it does so to 32 MB, and what hours of utterances of every length leave
+    between what is still used grew by 60 MB in ten minutes of a meeting; like this it stays at 14 MB.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        for threshold in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
+            mallopt(threshold, 2**20)
 
 
 def load_engine(chosen: Chosen, threads: int, *, batches: bool = False) -> LiveTranscriber:
