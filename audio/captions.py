@@ -195,7 +195,7 @@ class Sketches:
     def _guarded(self, segment: SpeechSegment, options: RecognitionOptions) -> tuple[Word, ...] | None:
         found = self._drafter.draft(segment.samples, options, timed=self._options.timed, whole=self._options.whole)
         judged = judge(found, segment, options)
-        if judged.suppressed:
+        if judged.suppressed or found.scores.avg_logprob < options.logprob_threshold:  # a final would be written again
             return None
         kept = collapse([word.text.strip().casefold() for word in found.words])
         return tuple(found.words[i] for i in kept)

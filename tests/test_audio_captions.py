@@ -216,9 +216,9 @@ def test_a_draft_that_repeats_its_prompt_is_written_without_it() -> None:
     assert parrot.prompts[2:] == [None], "the prompt is not tried again before another final"
 
 
-def test_what_the_guards_do_not_believe_is_not_shown() -> None:
-    silence = replace(SURE, no_speech_prob=0.9, avg_logprob=-2.0)
-    sketches = Sketches(Parrot(silence), OPTIONS, lambda: 0.0)
+@pytest.mark.parametrize("no_speech", [0.9, 0.0])
+def test_what_the_guards_or_the_model_do_not_believe_is_not_shown(no_speech: float) -> None:
+    sketches = Sketches(Parrot(replace(SURE, no_speech_prob=no_speech, avg_logprob=-2.0)), OPTIONS, lambda: 0.0)
     assert sketches.next([open_segment()], ENGLISH) is None
 
 
