@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -194,6 +195,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="only the first part of the recording")
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
+    if shutil.which("ffmpeg") is None:
+        sys.exit("the whisper command reads sound through ffmpeg: install it (Debian: apt-get install ffmpeg)")
     if options.quick:
         options.checkpoints, options.repeat = options.checkpoints[:1], 1
         options.seconds = options.seconds or QUICK_S
