@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +14,10 @@ from numpy.typing import NDArray
 from audio.diarize import identity
 from audio.diarize.attribution import Diarizer, attribute
 from audio.diarize.clusters import Groups, agglomerate
-from audio.diarize.diarizer import DiarizeOptions, Voices, conclude, follow
+from audio.diarize.diarizer import DiarizeOptions, Voices, conclude, follow, voiced
 from audio.diarize.encoder import Embeddings, Ge2eEncoder, Mel, levelled, mel_filters, mel_power, weights
 from audio.diarize.identity import Voiceprint, identify
-from audio.diarize.turns import Schedule, Turn, joined, renamed
+from audio.diarize.turns import Schedule, Turn, joined, overlapping, renamed
 from audio.diarize.windows import Heard, Stretch, listen
 from audio.diarize.words import attributed
 from audio.recognizer import Batch
@@ -287,3 +288,42 @@ def test_what_is_heard_of_silence_is_nothing() -> None:
     heard = listen(SpeechSegment(np.zeros(1600, np.float32), 0), ToneEncoder())
     assert isinstance(heard, Heard)
     assert follow(Voices(), heard, DiarizeOptions()).turns == ()
+
+
+def test_the_overlapping_are_found_as_by_comparing_all_but_in_one_sweep() -> None:
+    rng = np.random.default_rng(0)
+    asked, spans = ([(s, s + w) for s, w in rng.uniform(0, (60, 5), (80, 2)).tolist()] for _ in range(2))
+    found = dict(overlapping(asked, spans))
+    for i, (start, end) in enumerate(asked):
+        every = sorted((k for k, (a, b) in enumerate(spans) if a < end and b > start), key=lambda k: spans[k][0])
+        assert found[i] == every
+
+
+def test_the_end_of_a_meeting_is_work_that_grows_with_its_length() -> None:
+    class Counted(list[tuple[float, float]]):
+        looked_at = 0
+
+        def __getitem__(self, at: Any) -> Any:
+            self.looked_at += 1
+            return super().__getitem__(at)
+
+    def work(length: int) -> int:
+        turns = Counted((2.0 * n, 2.0 * n + 1.9) for n in range(length))
+        windows = [(2.0 * n + 0.1, 2.0 * n + 1.7) for n in range(length)]
+        assert [len(beside) for _, beside in overlapping(windows, turns)] == [1] * length
+        return turns.looked_at
+
+    assert work(4000) == pytest.approx(10 * work(400), rel=0.05)
+
+
+def test_a_voice_is_made_of_the_windows_inside_its_turns_on_its_own_track() -> None:
+    left, right = spread(unit(1, 0.2, 0), unit(0, 0.2, 1), each_s=4.0, times=2).heard[:2]
+    voices = Voices(heard=(replace(left, source="left"), replace(right, source="right")))
+    first, second = (float(one.starts[0]) / SAMPLE_RATE for one in (left, right))
+    spans = [("S1", first, first + 4, "left"), ("S2", second, second + 2, "right"), ("S3", second + 0.1, 60, "right")]
+    found = voiced(voices, [Turn(*span) for span in spans])
+    assert found["S1"] == pytest.approx(unit(*left.embeddings.sum(axis=0)), abs=1e-6)
+    assert found["S2"] == pytest.approx(
+        unit(*right.embeddings[:3].sum(axis=0)), abs=1e-6
+    )  # up to 2.1 s, the first turn
+    assert found["S3"] == pytest.approx(unit(*right.embeddings[3:].sum(axis=0)), abs=1e-6)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audio.diarize.clusters import UNIT_S, Groups, agglomerate, centroids, gains, path
-from audio.diarize.turns import Turn, label_after, renamed, turns
+from audio.diarize.turns import Turn, label_after, overlapping, renamed, turns
 from audio.diarize.windows import LONG, Heard, Stretch, stretches
 from audio.speech import SAMPLE_RATE
 
@@ -25,6 +26,7 @@ MINOR_SHARE, MINOR_S = 0.05, (3.0, 5.0)  # of the speech, within these bounds: a
 MIXED = 0.85  # cosine from which a voice lies between two others: both speaking at once, or one after the other
 MIXED_SHARE = 0.7  # of what either of them speaks; a voice with more is somebody, wherever it lies
 ROUNDS = 3  # of path and centroids; the fourth changes nothing
+SLACK_S = 0.1  # that a window may reach over its turn's ends
 BLOCK = 1200  # stretches agglomerated at once, some 40 minutes; longer meetings are done in parts first
 
 
@@ -187,14 +189,17 @@ def _mixed(groups: Groups, one: int, others: Sequence[int]) -> bool:
 def voiced(voices: Voices, decided: Sequence[Turn]) -> dict[str, NDArray[Any]]:
     """Each speaker's voice: the mean of the windows that lie in the speaker's turns, as a unit vector."""
     sums: dict[str, NDArray[Any]] = {}
-    by_source: dict[str, list[Turn]] = {}
-    for turn in decided:
-        by_source.setdefault(turn.source, []).append(turn)
-    for heard in voices.heard:
-        for start, stop, embedding in zip(heard.starts, heard.stops, heard.embeddings, strict=True):
-            for turn in by_source.get(heard.source, []):
-                slack_s = 0.1
-                if turn.start_s - slack_s <= start / SAMPLE_RATE and stop / SAMPLE_RATE <= turn.end_s + slack_s:
-                    sums[turn.speaker] = sums.get(turn.speaker, np.zeros(len(embedding))) + embedding
-                    break
+    for source in dict.fromkeys(heard.source for heard in voices.heard):
+        own = [turn for turn in decided if turn.source == source]
+        spans = [(turn.start_s - SLACK_S, turn.end_s + SLACK_S) for turn in own]
+        heard = [one for one in voices.heard if one.source == source]
+        windows = [
+            (a / SAMPLE_RATE, b / SAMPLE_RATE) for one in heard for a, b in zip(one.starts, one.stops, strict=True)
+        ]
+        embeddings = [embedding for one in heard for embedding in one.embeddings]
+        for i, beside in overlapping(windows, spans):
+            start_s, stop_s = windows[i]
+            within = (own[k].speaker for k in beside if spans[k][0] <= start_s and stop_s <= spans[k][1])
+            for speaker in islice(within, 1):
+                sums[speaker] = sums.get(speaker, np.zeros(len(embeddings[i]))) + embeddings[i]
     return {speaker: total / np.linalg.norm(total) for speaker, total in sums.items()}

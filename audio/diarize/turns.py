@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,23 @@ def joined(found: Iterable[Turn], bridged_s: float = BRIDGED_S) -> list[Turn]:
     return sorted(merged, key=lambda t: t.start_s)
 
 
+def overlapping(
+    asked: Sequence[tuple[float, float]], spans: Sequence[tuple[float, float]]
+) -> Iterator[tuple[int, list[int]]]:
+    """For each of `asked` by its start: its index, and those of the `spans` that share time with it, by their start.
+
+    One sweep over both: the work grows with their number, and with how many share a moment, not with the product.
+    """
+    ahead = sorted(range(len(spans)), key=lambda k: spans[k][0])[::-1]
+    near: list[int] = []
+    for i in sorted(range(len(asked)), key=lambda i: asked[i][0]):
+        start, end = asked[i]
+        while ahead and spans[ahead[-1]][0] < end:
+            near.append(ahead.pop())
+        near = [k for k in near if spans[k][1] > start]  # what is over by now is over for all that are asked later
+        yield i, [k for k in near if spans[k][0] < end]
+
+
 class Schedule:
     """Turns, made ready for many questions about moments."""
 
@@ -107,14 +124,16 @@ def label_after(taken: Iterable[str]) -> str:
 def renamed(found: Sequence[Turn], like: Sequence[Turn], taken: Iterable[str]) -> list[Turn]:
     """`found` with the labels of `like` where they mostly mean the same voice, and new labels for the others."""
     common: dict[tuple[str, str], float] = {}
-    for a in found:
-        for b in like:
-            if a.source == b.source and (both_s := min(a.end_s, b.end_s) - max(a.start_s, b.start_s)) > 0:
+    for source in {turn.source for turn in found}:
+        ours, theirs = ([turn for turn in given if turn.source == source] for given in (found, like))
+        for i, beside in overlapping(*([(t.start_s, t.end_s) for t in given] for given in (ours, theirs))):
+            for a, b in ((ours[i], theirs[k]) for k in beside):
+                both_s = min(a.end_s, b.end_s) - max(a.start_s, b.start_s)
                 common[a.speaker, b.speaker] = common.get((a.speaker, b.speaker), 0.0) + both_s
     names: dict[str, str] = {}
-    for (ours, theirs), _ in sorted(common.items(), key=lambda item: -item[1]):
-        if ours not in names and theirs not in names.values():
-            names[ours] = theirs
+    for (own, other), _ in sorted(common.items(), key=lambda item: -item[1]):
+        if own not in names and other not in names.values():
+            names[own] = other
     used = {*taken, *names.values()}
     for turn in found:
         if turn.speaker not in names:
