@@ -14,8 +14,8 @@ from audio.diarize.encoder import Ge2eEncoder
 from audio.diarize.identity import Voiceprint, identify
 from audio.diarize.turns import Schedule, Turn, talk_s
 
-THRESHOLDS = tuple(n / 100 for n in range(40, 93, 4))
-DIRECTIONS = 20  # of rooms and noises that are taken out; of 8, 12 and 20 the best on voices they were not made from
+THRESHOLDS = tuple(n / 100 for n in range(40, 83, 3))
+DIRECTIONS = 16  # of rooms and noises that are taken out; from 12 to 30 much the same on voices they were not made from
 CURVE = ("cosine", "enrolled voices recognised", "taken for another", "unknown voices given a name")
 _ENOUGH_S = 5.0  # of speech, as enrolment asks for
 _PURE = 0.8  # of a speaker's time that is one voice's; a mixture is nobody to be recognised
@@ -46,45 +46,44 @@ def voiced(
     return Voiced({label: vectors[label] for label in voices}, voices)
 
 
-def learn_rooms(meetings: Sequence[Voiced], file: Path) -> None:
-    """Write the mean voice, and the directions in which one and the same voice differs most from meeting to meeting."""
-    pairs = [(voice, meeting.vectors[label]) for meeting in meetings for label, voice in meeting.voices.items()]
-    own = {name: np.array([vector for voice, vector in pairs if voice == name]) for name, _ in pairs}
+def learn_rooms(heard: Sequence[tuple[str, NDArray[Any]]], file: Path) -> None:
+    """Write the mean voice, and the directions in which one and the same voice differs most from place to place."""
+    own = {name: np.array([vector for voice, vector in heard if voice == name]) for name, _ in heard}
     differences = np.concatenate([vectors - vectors.mean(axis=0) for vectors in own.values()])
     _, _, directions = np.linalg.svd(differences, full_matrices=False)
-    mean = np.mean([vector for _, vector in pairs], axis=0)
+    mean = np.mean([vectors.mean(axis=0) for vectors in own.values()], axis=0)
     known = {"mean": mean.astype(np.float32), "directions": directions[:DIRECTIONS].astype(np.float32)}
     np.savez(file, allow_pickle=False, encoder=np.array(Ge2eEncoder.name), **known)
 
 
-def curve(meetings: Sequence[Voiced], encoder: str = Ge2eEncoder.name) -> Iterator[list[str]]:
-    """Half of the voices are enrolled in the first meeting they have, the others never; then the halves change places.
+def curve(meetings: Sequence[Voiced], encoder: str = Ge2eEncoder.name, *, enrolled_in: int = 1) -> Iterator[list[str]]:
+    """Half of the voices are enrolled in the first meetings they have, the others never; then the halves change places.
 
-    A voice that stands in a meeting as two speakers can be recognised once.
+    A voice that stands in a meeting as two speakers can be recognised once. It is looked for from its second meeting on,
+    by what was enrolled until then, also where several meetings are to be `enrolled_in`.
     """
     names = sorted({voice for meeting in meetings for voice in meeting.voices.values()})
     for alike in THRESHOLDS:
-        counts = [_trials(meetings, set(names[half::2]), alike, encoder) for half in (0, 1)]
+        counts = [_trials(meetings, set(names[half::2]), alike, encoder, enrolled_in) for half in (0, 1)]
         hits, wrong, known, named, unknown = (sum(column) for column in zip(*counts, strict=True))
         yield [f"{alike:.2f}", f"{hits} of {known}", str(wrong), f"{named} of {unknown}"]
 
 
 def _trials(
-    meetings: Sequence[Voiced], enrolled: set[str], alike: float, encoder: str
+    meetings: Sequence[Voiced], enrolled: set[str], alike: float, encoder: str, enrolled_in: int
 ) -> tuple[int, int, int, int, int]:
-    prints: dict[str, Voiceprint] = {}
+    prints = list[Voiceprint]()
     hits = wrong = known = named = unknown = 0
     for meeting in meetings:
-        who = {
-            i.speaker: i.person for i in identify(meeting.vectors, list(prints.values()), encoder=encoder, alike=alike)
-        }
-        there = set(meeting.voices.values())
-        known += len(there & prints.keys())
+        who = {i.speaker: i.person for i in identify(meeting.vectors, prints, encoder=encoder, alike=alike)}
+        there, people = set(meeting.voices.values()), {print_.person for print_ in prints}
+        known += len(there & people)
         hits += len({voice for label, voice in meeting.voices.items() if who.get(label) == voice})
-        wrong += sum(voice in prints and who.get(label, voice) != voice for label, voice in meeting.voices.items())
-        unknown += sum(voice not in prints for voice in meeting.voices.values())
-        named += sum(voice not in prints and label in who for label, voice in meeting.voices.items())
-        for label, voice in meeting.voices.items():
-            if voice in enrolled and voice not in prints:
-                prints[voice] = Voiceprint(voice, encoder, meeting.vectors[label])
+        wrong += sum(voice in people and who.get(label, voice) != voice for label, voice in meeting.voices.items())
+        unknown += sum(voice not in people for voice in meeting.voices.values())
+        named += sum(voice not in people and label in who for label, voice in meeting.voices.items())
+        for voice in sorted(there & enrolled):
+            if sum(print_.person == voice for print_ in prints) < enrolled_in:
+                label = next(label for label, own in meeting.voices.items() if own == voice)
+                prints.append(Voiceprint(voice, encoder, meeting.vectors[label]))
     return hits, wrong, known, named, unknown

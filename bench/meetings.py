@@ -137,7 +137,7 @@ def make(
     script = list(_script(parts, len(voices), rng, minutes))
     stretches = rng.uniform(0.88, 1.1, len(voices))
     clips = [say(line.text, voices[who], float(stretches[who])) for who, line, _ in script]
-    response, room = _room(rooms, rng)
+    response, room = room_of(rooms, rng)
     gains = 10 ** (rng.uniform(-6, 0, len(voices)) / 20)
     placed, lines, ends = [], list[Spoken](), dict[int, int]()
     for (who, line, gap_s), clip in zip(script, clips, strict=True):
@@ -148,9 +148,9 @@ def make(
         lines.append(Spoken(f"V{who}", start, start + len(clip), line.text))
     sound = np.zeros(max(ends.values()) + SAMPLE_RATE, np.float32)
     for start, clip in placed:
-        heard = _reverberated(clip, response)[: len(sound) - start]
+        heard = reverberated(clip, response)[: len(sound) - start]
         sound[start : start + len(heard)] += heard
-    sound, room = _noisy(sound, rooms, rng, room)
+    sound, room = noisy(sound, rooms, rng, room)
     return Meeting(name, sound, tuple(lines), room)
 
 
@@ -176,7 +176,8 @@ def _script(
             before = line
 
 
-def _room(rooms: Rooms, rng: np.random.Generator) -> tuple[Samples, str]:
+def room_of(rooms: Rooms, rng: np.random.Generator) -> tuple[Samples, str]:
+    """The response (n,) of one of the rooms, or of none in a third of all cases, and its name."""
     if not rooms.responses or rng.random() < 0.34:
         return np.ones(1, np.float32), "dry"
     name = sorted(rooms.responses)[rng.integers(len(rooms.responses))]
@@ -185,7 +186,8 @@ def _room(rooms: Rooms, rng: np.random.Generator) -> tuple[Samples, str]:
     return response / np.sqrt(np.sum(response**2)), name
 
 
-def _reverberated(clip: Samples, response: Samples) -> Samples:
+def reverberated(clip: Samples, response: Samples) -> Samples:
+    """The clip as it sounds there, longer by the response."""
     if len(response) == 1:
         return clip
     size = len(clip) + len(response) - 1
@@ -193,7 +195,7 @@ def _reverberated(clip: Samples, response: Samples) -> Samples:
     return whole.astype(np.float32)
 
 
-def _noisy(sound: Samples, rooms: Rooms, rng: np.random.Generator, room: str) -> tuple[Samples, str]:
+def noisy(sound: Samples, rooms: Rooms, rng: np.random.Generator, room: str) -> tuple[Samples, str]:
     """With a noise 10 to 25 dB below the speech, and the whole under full scale."""
     if rooms.noises and rng.random() > 0.34:
         name = sorted(rooms.noises)[rng.integers(len(rooms.noises))]

@@ -3,7 +3,7 @@
 DER is pyannote.metrics' with overlap included; a collar of 0.25 s counts on each side of a border. cpWER is MeetEval's,
 on the words of the reference, each given to the speaker of its time, so that it measures attribution alone; the sample
 meeting is also recognised by the command itself. `--tuning` takes the voices that thresholds were set on, `--quick`
-four short meetings and two clips, `--rooms FILE` writes what audio/diarize/rooms.npz holds.
+four short meetings and two clips.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from audio.diarize.windows import listen
 from audio.segmenter import FILE, LIVE, Segmenter, segment
 from audio.speech import SAMPLE_RATE, AudioChunk, Samples
 from audio.vad import GatedVad
-from bench.acquaintance import CURVE, curve, learn_rooms, voiced
+from bench.acquaintance import CURVE, curve, voiced
 from bench.command import shown_utterances
 from bench.diarization import Said, error_rate, naive, recognised_right, words_right
 from bench.meetings import TESTING, TUNING, Meeting, Rooms, make, manners, passages
@@ -218,7 +218,6 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--tuning", action="store_true")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--rooms", type=Path, help="with --tuning: write what rooms and noises do to voices")
     given = parser.parse_args()
     torch.set_num_threads(1)
     pairs: list[tuple[Case, Found]] = []
@@ -244,9 +243,8 @@ def main() -> None:
     ]
     if known:
         print(f"Voices met again\n\n{table(CURVE, curve(known))}\n")
-        print(f"The same, rooms not taken out\n\n{table(CURVE, curve(known, 'as it is'))}\n")
-    if given.rooms:
-        learn_rooms(known, given.rooms)
+        print(f"The same, enrolled in their first two meetings\n\n{table(CURVE, curve(known, enrolled_in=2))}\n")
+        print(f"The same as the first, rooms not taken out\n\n{table(CURVE, curve(known, 'as it is'))}\n")
     print(circumstances())
 
 

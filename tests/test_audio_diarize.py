@@ -263,12 +263,19 @@ def test_a_voice_is_compared_without_its_room() -> None:
     name, mean, directions = identity._rooms()
     assert name == Ge2eEncoder.name
     assert directions @ directions.T == pytest.approx(np.eye(len(directions)), abs=1e-5)
-    moved = mean + 0.3 * unit(*np.random.default_rng(0).normal(size=256))
+    moved = identity.CENTRED * mean + 0.3 * unit(*np.random.default_rng(0).normal(size=256))
     elsewhere = moved + 0.5 * directions[0]
     here = identity.without_room(moved, name)
     assert here @ identity.without_room(elsewhere, name) == pytest.approx(1)
     assert identity.without_room(moved, "another encoder") is moved
-    assert np.isfinite(identity.without_room(mean, name)).all()
+    assert np.isfinite(identity.without_room(identity.CENTRED * mean, name)).all()
+
+
+def test_a_person_enrolled_twice_is_known_by_what_both_voiceprints_have_in_common() -> None:
+    prints = [Voiceprint("Anna", "e", unit(1, 0, room, 0)) for room in (0.9, -0.9)]
+    voices = {"S1": unit(1, 0, 0, 0.4), "S2": unit(0.2, 0.1, 1, 0)}
+    assert identify(voices, prints[:1], encoder="e", alike=0.9) == []
+    assert [(i.speaker, i.person) for i in identify(voices, prints, encoder="e", alike=0.9)] == [("S1", "Anna")]
 
 
 def test_two_speakers_are_never_the_same_person() -> None:
