@@ -59,8 +59,8 @@ def learn_rooms(heard: Sequence[tuple[str, NDArray[Any]]], file: Path) -> None:
 def curve(meetings: Sequence[Voiced], encoder: str = Ge2eEncoder.name, *, enrolled_in: int = 1) -> Iterator[list[str]]:
     """Half of the voices are enrolled in the first meetings they have, the others never; then the halves change places.
 
-    A voice that stands in a meeting as two speakers can be recognised once. It is looked for from its second meeting on,
-    by what was enrolled until then, also where several meetings are to be `enrolled_in`.
+    A voice that stands in a meeting as two speakers can be recognised once. It is looked for from its second meeting
+    on, by what was enrolled until then, also where several meetings are to be `enrolled_in`.
     """
     names = sorted({voice for meeting in meetings for voice in meeting.voices.values()})
     for alike in THRESHOLDS:

@@ -98,7 +98,7 @@ def heard_everywhere(voices: Sequence[Voice], data: Path) -> Iterator[tuple[str,
 def _take(voice: Voice, texts: Sequence[str], rng: np.random.Generator) -> Samples:
     stretch, parts = float(rng.uniform(0.88, 1.1)), list[Samples]()
     while sum(map(len, parts)) < TAKE_S * SAMPLE_RATE:
-        parts.append(say(texts[rng.integers(len(texts))], voice, stretch) * np.float32(0.3))
+        parts.append(say(texts[int(rng.integers(len(texts)))], voice, stretch) * np.float32(0.3))
     return np.concatenate(parts)[: TAKE_S * SAMPLE_RATE]
 
 

@@ -18,7 +18,7 @@ from audio.diarize.diarizer import DiarizeOptions, Voices, conclude, follow, voi
 from audio.diarize.encoder import Embeddings, Ge2eEncoder, Mel, levelled, mel_filters, mel_power, weights
 from audio.diarize.identity import Voiceprint, identify
 from audio.diarize.turns import Schedule, Turn, joined, overlapping, renamed
-from audio.diarize.windows import Heard, Stretch, listen
+from audio.diarize.windows import Heard, Stretch, labelled, listen
 from audio.diarize.words import attributed
 from audio.recognizer import Batch
 from audio.speech import SAMPLE_RATE, Samples, SpeechSegment, Utterance, Word
@@ -334,3 +334,28 @@ def test_a_voice_is_made_of_the_windows_inside_its_turns_on_its_own_track() -> N
         unit(*right.embeddings[:3].sum(axis=0)), abs=1e-6
     )  # up to 2.1 s, the first turn
     assert found["S3"] == pytest.approx(unit(*right.embeddings[3:].sum(axis=0)), abs=1e-6)
+
+
+def test_a_segment_is_cut_anew_where_its_windows_got_other_labels() -> None:
+    (heard,) = spread(unit(1, 0.2), each_s=6.0, times=1).heard
+    labels = np.where(heard.starts - heard.starts[0] < 2 * SAMPLE_RATE, 0, 1)
+    first, second = labelled(heard, labels)
+    assert (first.start, second.stop) == (heard.starts[0], heard.stops[-1])
+    assert first.stop == second.start == heard.starts[0] + round(2.675 * SAMPLE_RATE)  # between the windows' middles
+    assert [s.length for s in labelled(heard, np.zeros(len(labels), int))] == [heard.stops[-1] - heard.starts[0]]
+    gone = labelled(heard, np.where(np.arange(len(labels)) == 4, 1, 0))
+    assert len(gone) == 2, "a piece shorter than every window holds none"
+
+
+def test_online_a_scrap_that_sounds_like_nobody_waits_until_there_is_more_of_it() -> None:
+    a, b, other = unit(1, 0.2, 0), unit(0, 1, 0.2), unit(0.2, 0, 1)
+    long = spread(a, b, each_s=6.0, times=2).heard
+    scraps = [replace(one, start=one.start + 10_000_000) for one in spread(other, each_s=2.0, times=2).heard]
+    counts, state = list[int](), Voices()
+    for heard in (*long, *scraps):
+        state = follow(state, heard, ONE_OR_MORE).voices
+        counts.append(len(state.labels))
+    assert counts == [1, 2, 2, 2, 2, 3]
+    assert len(state.waiting.counts) == 0
+    whole = follow(state, spread(unit(-1, 0.5, 0.2), each_s=3.0, times=1).heard[0], ONE_OR_MORE).voices
+    assert len(whole.labels) == 4, "as much at once is somebody"

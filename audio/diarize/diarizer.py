@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 
 from audio.diarize.clusters import UNIT_S, Groups, agglomerate, centroids, gains, path
 from audio.diarize.turns import Turn, label_after, overlapping, renamed, turns
-from audio.diarize.windows import LONG, Heard, Stretch, stretches
+from audio.diarize.windows import LONG, Heard, Stretch, labelled, stretches
 from audio.speech import SAMPLE_RATE
 
 JOINS = 0.5  # evidence from which a stretch joins a voice online: more begins too many voices, less makes one of two
-SURE = 1.0  # evidence for one voice from which two online speakers become one; more than for joining a stretch
+SURE = 0.5  # evidence for one voice from which two online speakers become one
+BEGINS_S = 2.4  # of speech that sounds like nobody, from which it is somebody new online: less may be two at once
 # Nobody in particular: set on made meetings of the tuning voices, `python -m bench.speakers --tuning`
 MINOR_SHARE, MINOR_S = 0.05, (3.0, 5.0)  # of the speech, within these bounds: a voice with less is noise or a scrap
 MIXED = 0.85  # cosine from which a voice lies between two others: both speaking at once, or one after the other
-MIXED_SHARE = 0.7  # of what either of them speaks; a voice with more is somebody, wherever it lies
+MIXED_SHARE = 0.6  # of what either of them speaks; a voice with more is somebody, wherever it lies
+SEEN_S = 4.0  # of speech, from which a group counts as a voice when the meeting is cut anew
 ROUNDS = 3  # of path and centroids; the fourth changes nothing
 SLACK_S = 0.1  # that a window may reach over its turn's ends
 BLOCK = 1200  # stretches agglomerated at once, some 40 minutes; longer meetings are done in parts first
@@ -39,6 +41,9 @@ class DiarizeOptions:
     changes: bool = True  # look for changes of the voice inside a run of speech
 
 
+NOBODY = Groups(np.zeros((0, 0)), np.zeros(0), ())
+
+
 @dataclass(frozen=True)
 class Voices:
     """What is known of a meeting's voices so far."""
@@ -46,7 +51,8 @@ class Voices:
     heard: tuple[Heard, ...] = ()
     turns: tuple[Turn, ...] = ()  # online, merges applied
     labels: tuple[str, ...] = ()  # of the groups
-    groups: Groups = field(default_factory=lambda: Groups(np.zeros((0, 0)), np.zeros(0), ()))
+    groups: Groups = field(default_factory=lambda: NOBODY)
+    waiting: Groups = field(default_factory=lambda: NOBODY)  # what sounds like nobody, too little of it for a voice
     taken: tuple[str, ...] = ()  # all labels ever given
 
 
@@ -76,7 +82,7 @@ def follow(voices: Voices, heard: Heard, options: DiarizeOptions) -> Step:
     if not long and not voices.labels:
         long = sorted(found, key=lambda s: -s.length)[:1]
     for stretch in long:
-        voices = _joined(voices, stretch, options)
+        voices = _joined(voices, Groups.of([stretch]), options)
     voices, merged = _merged(voices, options)
     near = voices.groups.sums / np.linalg.norm(voices.groups.sums, axis=1, keepdims=True)
     said = tuple(turns([heard], [voices.labels[k] for k in path([heard], near)]))
@@ -86,19 +92,44 @@ def follow(voices: Voices, heard: Heard, options: DiarizeOptions) -> Step:
     return Step(replace(voices, heard=(*voices.heard, heard), turns=(*earlier, *said)), said, merged)
 
 
-def _joined(voices: Voices, stretch: Stretch, options: DiarizeOptions) -> Voices:
-    """With the stretch in the voice that gains most evidence by it, or as a voice of its own."""
-    new, groups = Groups.of([stretch]), voices.groups
+def _joined(voices: Voices, new: Groups, options: DiarizeOptions) -> Voices:
+    """With one more group in the voice that gains most evidence by it, as a voice of its own, or kept for later."""
     if not voices.labels:
-        label = label_after(voices.taken)
-        return replace(voices, groups=new, labels=(label,), taken=(*voices.taken, label))
+        return _begun(voices, new)
+    together, best, gain = _nearest(voices.groups, new)
+    if gain > JOINS or len(voices.labels) == options.most:
+        return replace(voices, groups=_united(together, best, len(voices.labels)))
+    if UNIT_S * new.counts[0] >= BEGINS_S:
+        return _begun(voices, new)
+    if gain > 0:
+        return replace(voices, groups=_united(together, best, len(voices.labels)))
+    return _waited(voices, new, options)
+
+
+def _begun(voices: Voices, new: Groups) -> Voices:
+    label = label_after(voices.taken)
+    groups = _stacked(voices.groups, new)
+    return replace(voices, groups=groups, labels=(*voices.labels, label), taken=(*voices.taken, label))
+
+
+def _waited(voices: Voices, new: Groups, options: DiarizeOptions) -> Voices:
+    """With what sounds like nobody kept beside others of the kind, which are heard once more when they are enough."""
+    waiting, best, gain = _nearest(voices.waiting, new)
+    if gain <= 0:
+        return replace(voices, waiting=waiting)
+    waiting = _united(waiting, best, len(waiting.counts) - 1)
+    if UNIT_S * waiting.counts[best] < BEGINS_S:
+        return replace(voices, waiting=waiting)
+    rest = [k for k in range(len(waiting.counts)) if k != best]
+    return _joined(replace(voices, waiting=waiting.some(rest)), waiting.some([best]), options)
+
+
+def _nearest(groups: Groups, new: Groups) -> tuple[Groups, int, float]:
+    """All together, the new one last; which of `groups` gains most evidence with it, and how much."""
     together = _stacked(groups, new)
-    gain = gains(together, one=len(voices.labels))[:-1]
+    gain = gains(together, one=len(groups.counts))
     best = int(gain.argmax())
-    if gain[best] <= JOINS and (options.most is None or len(voices.labels) < options.most):
-        label = label_after(voices.taken)
-        return replace(voices, groups=together, labels=(*voices.labels, label), taken=(*voices.taken, label))
-    return replace(voices, groups=_united(together, best, len(voices.labels)))
+    return together, best, float(gain[best])
 
 
 def _merged(voices: Voices, options: DiarizeOptions) -> tuple[Voices, dict[str, str]]:
@@ -117,6 +148,8 @@ def _merged(voices: Voices, options: DiarizeOptions) -> tuple[Voices, dict[str, 
 
 
 def _stacked(one: Groups, other: Groups) -> Groups:
+    if not len(one.counts):
+        return other
     sums, counts = np.vstack([one.sums, other.sums]), np.concatenate([one.counts, other.counts])
     return Groups(sums, counts, (*one.sources, *other.sources))
 
@@ -132,18 +165,44 @@ def _united(groups: Groups, a: int, b: int) -> Groups:
 def conclude(voices: Voices, options: DiarizeOptions) -> Concluded:
     """All that was heard, clustered at once; labels stay with the voices that mostly had them."""
     found = [s for heard in voices.heard for s in stretches(heard, changes=options.changes)]
-    long = [s for s in found if s.length >= LONG] or found
-    if not long:
+    if not found:
         return Concluded((), {})
-    main = _main_voices(_clustered(Groups.of(long), options), options)
-    near = main.sums / np.linalg.norm(main.sums, axis=1, keepdims=True)
-    embeddings = np.concatenate([heard.embeddings for heard in voices.heard])
-    labels = path(voices.heard, near)
-    for _ in range(ROUNDS):
-        near = centroids(embeddings, labels, near)
-        labels = path(voices.heard, near)
+    groups = _clustered(Groups.of(_long(found)), options)
+    if options.changes:
+        groups = _clustered(Groups.of(_long(_cut_again(voices.heard, groups))), options)
+    main = _main_voices(groups, options)
+    labels = _paths(voices.heard, main, ROUNDS)
     named = renamed(turns(voices.heard, [f"#{k}" for k in labels]), voices.turns, voices.taken)
     return Concluded(tuple(named), voiced(voices, named))
+
+
+def _long(found: list[Stretch]) -> list[Stretch]:
+    return [stretch for stretch in found if stretch.length >= LONG] or found
+
+
+def _cut_again(heard: Sequence[Heard], groups: Groups) -> list[Stretch]:
+    """All stretches as these groups' voices divide the meeting: changes between like voices are seen only now.
+
+    Resegmentation with the voices found, as in Landini et al., "Bayesian HMM clustering of x-vector sequences (VBx)"
+    (Computer Speech & Language 2022), here before the voices are counted.
+    """
+    somebody = [k for k in range(len(groups.counts)) if UNIT_S * groups.counts[k] >= SEEN_S]
+    labels = _paths(heard, groups.some(somebody or [int(groups.counts.argmax())]), rounds=1)
+    edges = np.cumsum([0, *(len(one.starts) for one in heard)])
+    return [
+        s for one, first, last in zip(heard, edges, edges[1:], strict=False) for s in labelled(one, labels[first:last])
+    ]
+
+
+def _paths(heard: Sequence[Heard], voices: Groups, rounds: int) -> NDArray[np.int64]:
+    """The voice of every window; voices and path take `rounds` turns in making each other better."""
+    near = voices.sums / np.linalg.norm(voices.sums, axis=1, keepdims=True)
+    embeddings = np.concatenate([one.embeddings for one in heard])
+    labels = path(heard, near)
+    for _ in range(rounds):
+        near = centroids(embeddings, labels, near)
+        labels = path(heard, near)
+    return labels
 
 
 def _clustered(groups: Groups, options: DiarizeOptions) -> Groups:

@@ -104,13 +104,30 @@ def stretches(heard: Heard, *, changes: bool = True) -> list[Stretch]:
     found: list[Stretch] = []
     for run in np.unique(heard.runs):
         own = np.flatnonzero(heard.runs == run)
-        cuts = _changes(heard, own) if changes else []
-        edges = [int(heard.starts[own[0]]), *cuts, int(heard.stops[own[-1]])]
-        for start, stop in pairwise(edges):
-            slack = STEP * HOP // 2
-            inside = own[(heard.starts[own] >= start - slack) & (heard.stops[own] <= stop + slack)]
-            if len(inside):
-                found.append(Stretch(heard.source, start, stop, heard.embeddings[inside].mean(axis=0)))
+        found += _cut(heard, own, _changes(heard, own) if changes else [])
+    return found
+
+
+def labelled(heard: Heard, labels: NDArray[np.int64]) -> list[Stretch]:
+    """The runs, cut between the windows (n,) whose labels differ."""
+    middles = (heard.starts + heard.stops) // 2
+    found: list[Stretch] = []
+    for run in np.unique(heard.runs):
+        own = np.flatnonzero(heard.runs == run)
+        found += _cut(
+            heard, own, [int(middles[i] + middles[j]) // 2 for i, j in pairwise(own) if labels[i] != labels[j]]
+        )
+    return found
+
+
+def _cut(heard: Heard, own: NDArray[np.int64], cuts: list[int]) -> list[Stretch]:
+    """One run, cut at these samples; a piece in which no window lies is nothing."""
+    found: list[Stretch] = []
+    for start, stop in pairwise([int(heard.starts[own[0]]), *cuts, int(heard.stops[own[-1]])]):
+        slack = STEP * HOP // 2
+        inside = own[(heard.starts[own] >= start - slack) & (heard.stops[own] <= stop + slack)]
+        if len(inside):
+            found.append(Stretch(heard.source, start, stop, heard.embeddings[inside].mean(axis=0)))
     return found
 
 
