@@ -1,9 +1,9 @@
-"""Who spoke when, scored: `python -m bench.speakers [--quick] [--tuning] [--made 14] [--minutes 3] [--data DIR]`.
+"""Who spoke when: `python -m bench.speakers [--quick] [--tuning|--learning] [--made 14] [--minutes 3] [--data DIR]`.
 
 DER is pyannote.metrics' with overlap included; a collar of 0.25 s counts on each side of a border. cpWER is MeetEval's,
 on the words of the reference, each given to the speaker of its time, so that it measures attribution alone; the sample
-meeting is also recognised by the command itself. `--tuning` takes the voices that thresholds were set on, `--quick`
-four short meetings and two clips.
+meeting is also recognised by the command itself. `--tuning` takes the voices that thresholds were set on, `--learning`
+those that rooms were learnt from, half of them in made-up rooms, `--quick` four short meetings and two clips.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from bench.command import shown_utterances
 from bench.diarization import Said, error_rate, naive, recognised_right, words_right
 from bench.meetings import TESTING, TUNING, Meeting, Rooms, make, manners, passages
 from bench.report import circumstances, progress, table
+from bench.rooms import learning, made_up
 from bench.score import MEETING, meeting_lines
 from pipeline.library import Library
 from pipeline.transcript import Transcript
@@ -203,10 +204,13 @@ def cases(given: argparse.Namespace) -> Iterator[Case]:
     print("How AMI's speakers behave:", {k: round(float(v), 3) for k, v in manners(parts).items()}, "\n")
     rooms = Rooms.of(given.data / "audio" / "speechbrain")
     voices, first, seed = (TUNING, 9000, 700) if given.tuning else (TESTING, 1000, 5000)
+    if given.learning:
+        voices, first, seed = tuple(learning()), 20_000, 30_000
     for n in range(4 if given.quick else given.made):
         chosen = [voices[i] for i in np.random.default_rng(first + n).permutation(len(voices))[: 2 + n % 7]]
         minutes = 1.0 if given.quick else given.minutes
-        meeting = make(f"made {n}", parts, voices=chosen, seed=seed + n, minutes=minutes, rooms=rooms)
+        there = made_up(np.random.default_rng(seed - n)) if given.learning and n % 2 else rooms
+        meeting = make(f"made {n}", parts, voices=chosen, seed=seed + n, minutes=minutes, rooms=there)
         yield made(meeting, [voice.name for voice in chosen])
 
 
@@ -216,7 +220,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--made", type=int, default=14)
     parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--tuning", action="store_true")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--tuning", action="store_true")
+    chosen.add_argument("--learning", action="store_true")
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)

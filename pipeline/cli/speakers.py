@@ -69,7 +69,11 @@ def list_speakers(meeting: str, config: Path | None, as_json: bool) -> None:
 @click.argument("meeting")
 @click.argument("label")
 @click.argument("name")
-@click.option("--enrol", is_flag=True, help="also keep the voice, to know it in other meetings; needs --consent")
+@click.option(
+    "--enrol",
+    is_flag=True,
+    help="also keep the voice, to know it in other meetings, from two meetings more surely; needs --consent",
+)
 @consent_option
 @config_option
 def name(meeting: str, label: str, name: str, enrol: bool, consent: str, config: Path | None) -> None:
