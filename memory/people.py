@@ -13,7 +13,7 @@ from memory.wording import Sentence
 
 # Given names that are no other word when written small; others count where a speaker has them or the text writes them
 # in the middle of a sentence with a capital.
-_GIVEN = frozenset(
+GIVEN = frozenset(
     "aaron adam alan albert alex alexander alice amanda amir amy ana andrea andrew andy angela anita anja anke anna anne "
     "anton antonio barbara ben benjamin bernd beth bob brian bruno carla carlos carmen caroline catherine cathy charles "
     "chloe chris christian christina christine claire clara claudia colin daniel daniela dave david deborah denis diana "
@@ -75,7 +75,7 @@ class People:
     def is_name(self, sentence: Sentence, word: int) -> bool:
         """Whether this word of the sentence names a person."""
         plain = sentence.words[word]
-        if plain in self.by_word or plain in _GIVEN:
+        if plain in self.by_word or plain in GIVEN:
             return True
         first, last = sentence.spans[word]
         written = sentence.text[first:last]
