@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-_RULES = tuple(
+_Sound = str | Callable[[re.Match[str]], str]
+_RULES: tuple[tuple[re.Pattern[str], _Sound], ...] = tuple(
     (re.compile(pattern), sound)
     for pattern, sound in (
         (r"^(?:kn|gn|pn|wr|ps)", lambda m: m[0][1]),
@@ -67,9 +69,29 @@ def distance(one: str, other: str) -> int:
     return row[-1]
 
 
+SAME = 0.85  # likeness from which one word counts as another misheard; "Maria" and "Marina" are two (0.75)
+
+
 @lru_cache(maxsize=50_000)
 def alike(one: str, other: str) -> float:
     """How alike two words are to eye and ear, 0 to 1: the mean of their letters' and their sounds' likeness."""
     letters = 1 - distance(one, other) / max(len(one), len(other), 1)
     sounds = key(one), key(other)
     return (letters + 1 - distance(*sounds) / max(len(sounds[0]), len(sounds[1]), 1)) / 2
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The one of the known words that this is, misheard; "" where none is like it, or two are."""
+    ranked = sorted(((alike(word, other), other) for other in known), reverse=True)[:2]
+    if not ranked or len(word) < 4 or ranked[0][0] < SAME:
+        return ""
+    return "" if len(ranked) > 1 and ranked[1][0] > ranked[0][0] - 0.1 else ranked[0][1]
+
+
+@lru_cache(maxsize=50_000)
+def shared(one: frozenset[str], other: frozenset[str]) -> int:
+    """How many words of the smaller set the larger one has, as they are or misheard."""
+    small, large = sorted((one, other), key=len)
+    left = [word for word in large - small if len(word) > 3]
+    near = sum(1 for word in small - large if len(word) > 3 and any(alike(word, it) >= SAME for it in left))
+    return len(small & large) + near

@@ -138,7 +138,9 @@ class _Taker:
             self._extractor.people = self._people()
 
     def _people(self) -> People:
-        return People({label: name for label, (name, _) in self._names.items() if name})
+        before = (item.owner.name for item in self._carried if item.owner.kind == "person")
+        here = {label: name for label, (name, _) in self._names.items() if name}
+        return People(here, others=tuple(dict.fromkeys(name for name in before if name not in here.values())))
 
     def _learned(self, items: Iterable[Item]) -> Iterator[Learned]:
         return (Learned(i.kind, to_content(i), i.evidence) for i in items if i.id not in self._by_hand)
