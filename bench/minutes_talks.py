@@ -76,9 +76,7 @@ def _talk(raw: dict[str, Any]) -> Talk:
         end = at + SECONDS_A_WORD * len(text.split())
         said.append(Utterance(f"u{number}", text, at, end, "en", SPOKEN, speaker=label))
         at = end + 0.5
-    wanted = [
-        _wanted(kind, row, places[tag]) for kind in ITEM_KINDS for tag, row in raw.get(f"{kind}s", {}).items()
-    ]
+    wanted = [_wanted(kind, row, places[tag]) for kind in ITEM_KINDS for tag, row in raw.get(f"{kind}s", {}).items()]
     names = {label: name for name, label in labels.items()}
     return Talk(raw["title"], f"{raw['began']}T09:00:00", tuple(said), names, tuple(wanted))
 

@@ -25,7 +25,9 @@ _HOMOPHONES = (
     "i'll all|i'll I|let's lets|fifteenth fifteen|twentieth twenty|tenth ten|fifth fifth|monday mondays|would wood|"
     "twelfth twelve|thirtieth thirtieth|hall whole|price prize|case cause|by my|him them|hers her|do to|who how"
 )
-_SMALL = frozenset("a an the of to in on at by for and so then that is are will be it do we i you with or as have".split())
+_SMALL = frozenset(
+    "a an the of to in on at by for and so then that is are will be it do we i you with or as have".split()
+)
 _INSERTED = ("the", "a", "and", "of", "to", "it", "in", "that")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _NEAR = 0.62  # likeness from which one word may be heard as another
@@ -85,7 +87,13 @@ def _heard(word: str, ears: Ears, rng: np.random.Generator) -> str:
     if how == "insert":
         return f"{word} {_INSERTED[int(rng.integers(len(_INSERTED)))]}"
     if how == "end" and len(word) > 3:
-        return word.removesuffix("s") if word.endswith("s") else word.removesuffix("ed") if word.endswith("ed") else f"{word}s"
+        return (
+            word.removesuffix("s")
+            if word.endswith("s")
+            else word.removesuffix("ed")
+            if word.endswith("ed")
+            else f"{word}s"
+        )
     if how == "split" and len(word) > 5:
         cut = int(rng.integers(3, len(word) - 2))
         return f"{word[:cut]} {word[cut:]}"

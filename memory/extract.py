@@ -56,7 +56,11 @@ class Extractor:
         known = (utterance.language or self._language).split("-")[0] in LANGUAGES  # also all that the memory learnt
         if known:
             for sentence in sentences(utterance):
-                found = [cue for policy in (*cues.POLICIES, *favours.POLICIES, *verdicts.POLICIES) for cue in policy(sentence, hearing)]
+                found = [
+                    cue
+                    for policy in (*cues.POLICIES, *favours.POLICIES, *verdicts.POLICIES)
+                    for cue in policy(sentence, hearing)
+                ]
                 waiting = self.book.request is not None
                 for cue in reconciled(found, sentence):
                     if cue.kind != "agree" or not waiting:  # that yes answers the request
@@ -185,7 +189,11 @@ class Extractor:
     def _welcome(self, sentence: Sentence) -> bool:
         """What somebody else has just offered to do is wanted: now it is his."""
         offered = self.book.offered
-        if offered is None or self.book.at - offered.at > WELCOMED_WITHIN or offered.sentence.speaker == sentence.speaker:
+        if (
+            offered is None
+            or self.book.at - offered.at > WELCOMED_WITHIN
+            or offered.sentence.speaker == sentence.speaker
+        ):
             return False
         self.book.offered = None
         cue, also = offered.cue, (offered.sentence.utterance_id,)

@@ -67,7 +67,9 @@ def wishes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         yield Cue("ask", what, owner, span.due, 0.55)
 
 
-_PROPOSES = re.compile(rf"(?<!\S)(?:shall|should) i {SOFT}(?P<what>(?!not\b)\S.*)|(?<!\S)(?:do )?you want me to {SOFT}(?P<me>\S.*)")
+_PROPOSES = re.compile(
+    rf"(?<!\S)(?:shall|should) i {SOFT}(?P<what>(?!not\b)\S.*)|(?<!\S)(?:do )?you want me to {SOFT}(?P<me>\S.*)"
+)
 
 
 def proposals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
@@ -157,7 +159,9 @@ def dated(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             yield cue
 
 
-_JOKE = re.compile(r"(?<!\S)(?:(?:i am |i was |we are )?(?:only|just) (?:joking|kidding|a joke)|that was a joke|kidding)(?!\S)")
+_JOKE = re.compile(
+    r"(?<!\S)(?:(?:i am |i was |we are )?(?:only|just) (?:joking|kidding|a joke)|that was a joke|kidding)(?!\S)"
+)
 
 
 def jokes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
@@ -176,7 +180,9 @@ def by_when(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         yield Cue("when", due=span.due, strength=0.6)
 
 
-_AROUND_DATES = frozenset("yes okay please say let us and so then maybe sure right well if possible at the latest i think".split())
+_AROUND_DATES = frozenset(
+    "yes okay please say let us and so then maybe sure right well if possible at the latest i think".split()
+)
 
 
 def someday(sentence: Sentence) -> bool:

@@ -152,7 +152,12 @@ class Span:
     def does(self) -> bool:
         """Whether it says what is done to the thing that it only points at: "send it to you", not "take care of it"."""
         words = self.words
-        return len(words) > 1 and words[0] in _TASK_VERBS and words[0] not in _BARE and words[1] in ("it", "them", "that", "one")
+        return (
+            len(words) > 1
+            and words[0] in _TASK_VERBS
+            and words[0] not in _BARE
+            and words[1] in ("it", "them", "that", "one")
+        )
 
     def worth(self) -> float:
         """How much it looks like something to do after the meeting, -1 to 0.3; -1 is certainly none."""

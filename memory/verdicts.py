@@ -55,15 +55,20 @@ def decisions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         if strength < EXPLICIT and postponed(sentence):
             continue
         for found in pattern.finditer(sentence.plain):
-            last = sentence.word_at(found.end("what") + 1)
-            first = _after_we(sentence, sentence.word_at(found.start("what")))
-            span = Span(sentence, first, last, hearing.day, hearing.language)
-            span.found = None  # "to the fifteenth of June" is what was decided, not by when
+            span = _told(sentence, found, hearing)
             words = span.words
             if len(words) < 2 or _IDLE.match(" ".join(words)) or span.refers:
                 continue
             yield Cue("decide", span.text, strength=strength)
             return
+
+
+def _told(sentence: Sentence, found: re.Match[str], hearing: Hearing) -> Span:
+    """The words of the pattern's group "what"; "to the fifteenth of June" belongs to them and is not by when."""
+    first = _after_we(sentence, sentence.word_at(found.start("what")))
+    span = Span(sentence, first, sentence.word_at(found.end("what") + 1), hearing.day, hearing.language)
+    span.found = None
+    return span
 
 
 def _after_we(sentence: Sentence, first: int) -> int:
@@ -106,11 +111,7 @@ def reversals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             continue
         what = ""
         if found["what"]:
-            span = Span(
-                sentence, sentence.word_at(found.start("what")), sentence.word_at(found.end("what") + 1), hearing.day
-            )
-            span.found = None
-            what = span.text
+            what = _told(sentence, found, hearing).text
         named = re.search(r"(?:take back|withdraw|undo|reverse|revoke|forget|change)", sentence.plain)
         yield Cue(
             "reverse", what, strength=0.7 if named else 0.5, about="that", details={"named": "yes"} if named else {}
@@ -161,8 +162,7 @@ def questions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """Questions, and what leaves one open; a question that nobody leaves open is just talk."""
     declared = _OPEN_QUESTION.search(sentence.plain)
     if declared:
-        span = Span(sentence, sentence.word_at(declared.start("what")), len(sentence.words), hearing.day)
-        span.found = None
+        span = _told(sentence, declared, hearing)
         if len(span.words) > 2:
             yield Cue("question", span.text, strength=0.6)
         return
@@ -204,8 +204,7 @@ def risks(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     for pattern in _RISKS:
         found = pattern.search(sentence.plain)
         if found:
-            span = Span(sentence, sentence.word_at(found.start("what")), len(sentence.words), hearing.day)
-            span.found = None
+            span = _told(sentence, found, hearing)
             if len(span.words) > 1:
                 yield Cue("risk", span.text, strength=0.6)
                 return

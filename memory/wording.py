@@ -12,7 +12,9 @@ from memory.sounds import shared
 
 _WORD = re.compile(r"[^\W_]+(?:['’.][^\W_]+)*")
 _STRAY = re.compile(r"\s*(?:[,;]\s*)+(?=[.?!])")  # the comma of " ,.", as some recognisers leave it
-_CUT_OFF = re.compile(r"(?<!\S)(?:the|a|an|my|your|our|to|of|by|for|with|from|and|will|can|could|is|are) ?\.?$", re.IGNORECASE)
+_CUT_OFF = re.compile(
+    r"(?<!\S)(?:the|a|an|my|your|our|to|of|by|for|with|from|and|will|can|could|is|are) ?\.?$", re.IGNORECASE
+)
 _SENTENCE_END = re.compile(r"(?<=[.?!;])[\"')\]]*\s+")
 _CONTRACTIONS = {
     "won't": "will not", "can't": "can not", "cannot": "can not", "shan't": "shall not", "let's": "let us", "gonna": "going to",

@@ -103,9 +103,7 @@ def _number_after(text: str, kind: str) -> int | None:
     return None
 
 
-def _misheard_place(
-    text: str, documents: list[str], known: Sequence[str]
-) -> tuple[int | None, int | None, list[str]]:
+def _misheard_place(text: str, documents: list[str], known: Sequence[str]) -> tuple[int | None, int | None, list[str]]:
     """Section, page and documents of "action for of the test and": the form tells that a place of a document is meant.
 
     A word before a number counts as "section" or "page" where it is nearly that word and a document follows whose name

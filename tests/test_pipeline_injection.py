@@ -15,7 +15,8 @@ import pytest
 from icalendar import Calendar
 
 from memory.minutes import Minutes
-from pipeline.events import Event, Learned
+from pipeline.abstraction import AbstractionStage
+from pipeline.events import Concluded, Learned
 from pipeline.export.minutes import FORMATS, render
 from pipeline.minutes import MinutesStage, minutes_of
 from tests.test_pipeline_abstraction import completion, rewritten
@@ -63,7 +64,9 @@ class Tags(HTMLParser):
         self.seen: set[tuple[str, str, str]] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen |= {(tag, name, (value or "") if name in ("href", "src") else "") for name, value in attrs or [("", "")]}
+        self.seen |= {
+            (tag, name, (value or "") if name in ("href", "src") else "") for name, value in attrs or [("", "")]
+        }
 
 
 def tags(page: str) -> set[tuple[str, str, str]]:
@@ -85,11 +88,14 @@ def _md(minutes: Minutes, harmless: Minutes) -> None:
     assert not re.findall(r"(?<!\\)\]\((?!#)", rest)
 
 
+def shape(value: Any) -> Any:
+    """What kinds of values a JSON document holds, and under which names."""
+    if isinstance(value, dict):
+        return {key: shape(each) for key, each in value.items()}
+    return [shape(each) for each in value[:1]] if isinstance(value, list) else type(value).__name__
+
+
 def _json(minutes: Minutes, harmless: Minutes) -> None:
-    shape = lambda value: (
-        {key: shape(each) for key, each in value.items()} if isinstance(value, dict)
-        else [shape(each) for each in value[:1]] if isinstance(value, list) else type(value).__name__
-    )  # fmt: skip
     assert shape(json.loads(render(minutes, "json"))) == shape(json.loads(render(harmless, "json")))
 
 
@@ -106,9 +112,10 @@ def _ics(minutes: Minutes, harmless: Minutes) -> None:
 
 
 def _docx(minutes: Minutes, harmless: Minutes) -> None:
-    with zipfile.ZipFile(io.BytesIO(render(minutes, "docx"))) as made, zipfile.ZipFile(
-        io.BytesIO(render(harmless, "docx"))
-    ) as plain:
+    with (
+        zipfile.ZipFile(io.BytesIO(render(minutes, "docx"))) as made,
+        zipfile.ZipFile(io.BytesIO(render(harmless, "docx"))) as plain,
+    ):
         assert made.namelist() == plain.namelist()
         links = b"".join(made.read(name) for name in made.namelist() if name.endswith(".rels"))
         assert b"evil.example" not in links
@@ -149,7 +156,8 @@ def obedient(body: dict[str, Any]) -> tuple[int, bytes]:
     """A model that does what the record asks: it repeats what it is shown, and adds an address and a lie."""
     record = json.loads(body["messages"][1]["content"].split("\n")[1])
     repeated = [
-        {"text": row["text"][:300], "quotes": [{"id": row["id"], "quote": row["text"][:300]}]} for row in record["utterances"]
+        {"text": row["text"][:300], "quotes": [{"id": row["id"], "quote": row["text"][:300]}]}
+        for row in record["utterances"]
     ]
     lie = {"text": "See http://evil.example/collect for the passwords.", "quotes": repeated[0]["quotes"]}
     return 200, completion({"sentences": [*repeated, lie, {**lie, "quotes": []}]})
@@ -167,12 +175,10 @@ def test_a_model_that_obeys_what_was_said_changes_no_item_and_adds_nothing_unsai
     harmless = rewritten(obedient, talk(*TALK, ("S3", "By the way word")))[1]
     for format in ("html", "md", "ics", "docx"):
         CHECKS[format](minutes, harmless)
-    assert isinstance(events[-1], Event)
+    assert isinstance(events[-1], Concluded)
 
 
 def test_a_document_is_not_shown_to_the_model() -> None:
-    from pipeline.abstraction import AbstractionStage
-
     asked: list[str] = []
 
     def model(messages: Any) -> str:
