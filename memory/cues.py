@@ -47,11 +47,11 @@ def me(sentence: Sentence) -> Owner:
     return Owner("speaker", sentence.speaker) if sentence.speaker else NOBODY
 
 
-def cue_of(kind: str, span: Span, strength: float, owner: Owner = NOBODY) -> Cue | None:
+def cue_of(kind: str, span: Span, strength: float, owner: Owner = NOBODY, *, needed: bool = False) -> Cue | None:
     """The cue of a span that is a task, or that points at one; None for neither."""
     if span.refers or not span.words:
         return Cue(kind, "", owner, span.due, strength, about="that")
-    worth = span.worth()
+    worth = span.worth(needed=needed)
     return None if worth <= -1 else Cue(kind, span.text, owner, span.due, min(0.95, strength + worth))
 
 
@@ -240,7 +240,7 @@ def needs(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             cue = (
                 Cue("need", span.text, NOBODY, span.due, strength + 0.1)
                 if passive
-                else cue_of("need", span, strength, held)
+                else cue_of("need", span, strength, held, needed="somebody has to" in sentence.plain)
             )
             if cue:
                 details = {"asks_who": "yes"} if owner == "who" else {}

@@ -296,7 +296,7 @@ _RULES: tuple[_Rule, ...] = (
     _rule(rf"(?:(?P<named>{_DAY}) )?(?P<month>{_MONTH}) (?:the )?(?P<ord>{_ORD}|\d{{1,2}}|{_NUM})(?: (?P<year>20\d\d))?(?! percent| euros| dollars| people)", _day_and_month),
     _rule(rf"(?:(?P<named>{_DAY}) )the (?P<ord>{_ORD})", _day_of_month),
     _rule(rf"the (?P<nth>first|second|third|fourth|last) (?P<day>{_DAY}) (?:of|in) (?:(?P<which>next|this|the) month|(?P<month>{_MONTH}))", _nth_weekday),
-    _Rule(re.compile(rf"(?<!\S)(?P<lead>by|until|before) the (?:{'|'.join(NUMBERS)}|{'|'.join(TENS)} \w+|\d{{1,2}})$"), lambda f, d: None, exact=False),
+    _Rule(re.compile(rf"(?<!\S)(?P<lead>by|until|before) the (?:{'|'.join(NUMBERS)}|(?:{'|'.join(TENS)}) \w+|\d{{1,2}})$"), lambda f, d: None, exact=False),
     _rule(rf"(?P<feast>{_FEAST})(?: day)?", _feast, needs_lead=True),
     _rule(r"(?P<y>20\d\d) (?P<m>[01]?\d) (?P<d>[0-3]?\d)", _iso),
     _rule(r"(?P<which>this|next) (?P<unit>week|weekend|month)", _range, exact=False),

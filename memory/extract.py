@@ -7,19 +7,20 @@ Works on any recogniser's text: without capitals and commas, and with a wrong wo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 
 from audio.speech import Utterance
-from memory import cues, favours, verdicts, votes
+from memory import cues, favours, verdicts
 from memory.cues import Hearing
 from memory.marks import Marks
 from memory.notebook import PUBLISHED, SAME, Asked, Notebook, merged_due
-from memory.notes import DECIDED, DONE, DROPPED, NOBODY, Change, Cue, Due, Item, Owner
+from memory.notes import DONE, DROPPED, NOBODY, Change, Cue, Due, Item, Owner
 from memory.people import People
 from memory.reconcile import reconciled, same_doing
 from memory.rulings import Rulings
+from memory.seen import Seen
 from memory.wording import POINTS_AT, Sentence, content, content_of, last_thing, likeness, sentences, stem, tidy
 
 UNKNOWN_PEOPLE, NO_DUE = People(), Due()
@@ -41,11 +42,17 @@ class Extractor:
         carried: Iterable[Item] = (),
         believed: frozenset[str] = frozenset(),
     ) -> None:
-        self._believed = believed  # kinds of items that the memory sees any of in this meeting
         self.people, self._day, self._language = people, day, language
         self.book = Notebook()
         self._rulings = Rulings(self.book)
+        self._seen = Seen(self.book, self._hand_over, believed)
         self.book.carry(carried)
+        self._handlers: dict[str, Callable[[Cue, Sentence], object]] = {
+            "commit": self._take_on, "assign": self._take_on, "offer": self._offer, "claim": self._accept,
+            "accept": self._accept, "ask": self._ask, "refuse": self._refuse, "need": self._need, "move": self._move,
+            "release": self._release, "done": self._close, "drop": self._close, "ready": self._ready,
+            "propose": self._propose, "welcome": self._welcome, "when": self._date, "joke": self._unsay,
+        }  # fmt: skip
 
     def hear(self, utterance: Utterance, marks: Marks | None = None) -> list[Item]:
         """The items that this utterance made or changed, each as a whole."""
@@ -67,7 +74,7 @@ class Extractor:
                         self._apply(cue, sentence)
                 self.book.heard(sentence)
         if marks is not None and known:
-            self._mark(utterance, marks, [n for n in self.book.changed if n not in before])
+            self._seen.mark(utterance, marks, [n for n in self.book.changed if n not in before])
         return self.book.taken()
 
     def finish(self) -> list[Item]:
@@ -79,39 +86,7 @@ class Extractor:
         book = self.book
         if book.request and book.at - book.request.at > ANSWERED_WITHIN:
             self._lapse()
-        match cue.kind:
-            case "commit" | "assign":
-                self._take_on(cue, sentence)
-            case "offer":
-                self._offer(cue, sentence)
-            case "claim" | "accept":
-                self._accept(cue, sentence)
-            case "ask":
-                self._lapse()
-                book.request = Asked(cue, sentence, book.at)
-            case "refuse":
-                if book.request and sentence.speaker != book.request.sentence.speaker:
-                    self._lapse(also=sentence.utterance_id)
-            case "need":
-                self._need(cue, sentence)
-            case "move":
-                self._move(cue, sentence)
-            case "release":
-                self._release(cue, sentence)
-            case "done" | "drop":
-                self._close(cue, sentence)
-            case "ready":
-                self._ready(cue, sentence)
-            case "propose":
-                book.offered = Asked(cue, sentence, book.at)
-            case "welcome":
-                self._welcome(sentence)
-            case "when":
-                self._date(cue, sentence)
-            case "joke":
-                book.unsay(2)
-            case _:
-                self._rulings.hear(cue, sentence)
+        self._handlers.get(cue.kind, self._rulings.hear)(cue, sentence)
 
     # Tasks -----------------------------------------------------------------------------------------------------------
 
@@ -186,7 +161,21 @@ class Extractor:
         else:
             book.offered = Asked(cue, sentence, book.at)
 
-    def _welcome(self, sentence: Sentence) -> bool:
+    def _ask(self, cue: Cue, sentence: Sentence) -> None:
+        self._lapse()
+        self.book.request = Asked(cue, sentence, self.book.at)
+
+    def _refuse(self, cue: Cue, sentence: Sentence) -> None:
+        if self.book.request and sentence.speaker != self.book.request.sentence.speaker:
+            self._lapse(also=sentence.utterance_id)
+
+    def _propose(self, cue: Cue, sentence: Sentence) -> None:
+        self.book.offered = Asked(cue, sentence, self.book.at)
+
+    def _unsay(self, cue: Cue, sentence: Sentence) -> None:
+        self.book.unsay(WELCOMED_WITHIN)
+
+    def _welcome(self, cue: Cue, sentence: Sentence) -> bool:
         """What somebody else has just offered to do is wanted: now it is his."""
         offered = self.book.offered
         if (
@@ -196,7 +185,7 @@ class Extractor:
         ):
             return False
         self.book.offered = None
-        cue, also = offered.cue, (offered.sentence.utterance_id,)
+        cue, also = offered.cue, (offered.sentence.utterance_id,)  # what was offered counts, not the thanks
         if cue.what:
             settled = replace(cue, kind="commit", strength=max(cue.strength, 0.6))
             self._take_on(settled, sentence, also=also)
@@ -207,7 +196,7 @@ class Extractor:
         return number is not None
 
     def _ready(self, cue: Cue, sentence: Sentence) -> None:
-        """ "It will be done by Monday": the speaker's word on what was asked, or on what he has just said he would do."""
+        """ "It will be done by Monday": the speaker's word on what was asked, or on what he has just promised."""
         if self.book.request:
             self._accept(cue, sentence)
             return
@@ -236,7 +225,7 @@ class Extractor:
                 self._settle(request, cue, sentence)
             return
         proposed = book.offered and book.offered.cue.kind == "propose"
-        if cue.kind == "accept" and ((proposed and self._welcome(sentence)) or cue.strength < 0.7):
+        if cue.kind == "accept" and ((proposed and self._welcome(cue, sentence)) or cue.strength < 0.7):
             return
         number = book.latest("action", ANSWERED_WITHIN, lambda item: not item.owner)
         if number is not None and sentence.speaker:
@@ -376,31 +365,3 @@ class Extractor:
         first = before.word_at(more.start())
         whole = before.original(first, first + len(more[0].split()))
         return tidy(what[: -len(head[1])] + whole), (before.utterance_id,)
-
-    # Marks -----------------------------------------------------------------------------------------------------------
-
-    def _mark(self, utterance: Utterance, marks: Marks, changed: list[int]) -> None:
-        """The model's view raises and lowers what the rules found, names an owner, and adds what they did not see."""
-        book = self.book
-        views = votes.views(marks)
-        for number in dict.fromkeys(changed):
-            item = book.items[number] = votes.weighed(book.items[number], views, self._believed)
-            if item.kind == "action" and not item.owner and (owner := votes.pointed(marks)):
-                self._hand_over(number, owner, (utterance.id,), sure=marks.owner_probability - 0.1)
-        kinds = {book.items[number].kind for number in changed}
-        for kind in ("action", "decision"):
-            if views[kind] >= votes.WEIGHTS[kind].item and kind not in kinds and len(content_of(utterance.text)) > 2:
-                self._see(kind, utterance, views[kind], votes.pointed(marks) if kind == "action" else NOBODY)
-
-    def _see(self, kind: str, utterance: Utterance, sure: float, owner: Owner) -> None:
-        what = tidy(utterance.text)
-        number = self.book.find(kind, content_of(what), least=0.6)
-        if number is not None:
-            self.book.support(number, (utterance.id,), 0.05)
-            return
-        change = Change(
-            "decided" if kind == "decision" else "assigned" if owner else "raised", (utterance.id,), what, owner
-        )
-        spoken = sentences(utterance)
-        status = {"status": DECIDED} if kind == "decision" else {}
-        self.book.add(kind, what, spoken[0], change, owner=owner, confidence=min(0.9, max(PUBLISHED, sure)), **status)

@@ -159,8 +159,9 @@ class Span:
             and words[1] in ("it", "them", "that", "one")
         )
 
-    def worth(self) -> float:
-        """How much it looks like something to do after the meeting, -1 to 0.3; -1 is certainly none."""
+    def worth(self, *, needed: bool = False) -> float:
+        """How much it looks like something to do after the meeting, -1 to 0.3; -1 is certainly none. What somebody is
+        said to be `needed` for is hardly ever the talk itself."""
         words = self.words
         if not words or self.refers:
             return -1.0
@@ -172,7 +173,7 @@ class Span:
             return (
                 0.0
                 if self.due.date and words[0] in ("start", "discuss", "end", "talk", "show", "explain", "use", "leave")
-                else -1.0
+                else -1.0 + needed
             )
         is_task = base_form(words[0]) in _TASK_VERBS
         now = bool({"now", "here", "briefly", "quickly"} & set(self.sentence.words)) and not self.due.date

@@ -55,7 +55,7 @@ def decisions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         if strength < EXPLICIT and postponed(sentence):
             continue
         for found in pattern.finditer(sentence.plain):
-            span = _told(sentence, found, hearing)
+            span = _told(sentence, found, hearing, _after_we(sentence, sentence.word_at(found.start("what"))))
             words = span.words
             if len(words) < 2 or _IDLE.match(" ".join(words)) or span.refers:
                 continue
@@ -63,9 +63,10 @@ def decisions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             return
 
 
-def _told(sentence: Sentence, found: re.Match[str], hearing: Hearing) -> Span:
-    """The words of the pattern's group "what"; "to the fifteenth of June" belongs to them and is not by when."""
-    first = _after_we(sentence, sentence.word_at(found.start("what")))
+def _told(sentence: Sentence, found: re.Match[str], hearing: Hearing, first: int = -1) -> Span:
+    """The words of the pattern's group "what", or from word `first` on; "to the fifteenth of June" belongs to them and
+    is not by when."""
+    first = sentence.word_at(found.start("what")) if first < 0 else first
     span = Span(sentence, first, sentence.word_at(found.end("what") + 1), hearing.day, hearing.language)
     span.found = None
     return span

@@ -189,7 +189,7 @@ def last_thing(sentence: Sentence) -> str:
     """The last thing that a sentence names, as "the password" in "I don't have the password"; "" for none."""
     first = max((i for i, word in enumerate(sentence.words) if word in _DETERMINERS), default=-1)
     last = first + 1
-    while 0 <= first and last < len(sentence.words) and last - first < 4 and sentence.words[last] not in STOP:
+    while first >= 0 and last < len(sentence.words) and last - first < 4 and sentence.words[last] not in STOP:
         last += 1
     return f"the {tidy(sentence.original(first + 1, last))}" if 0 <= first < last - 1 else ""
 

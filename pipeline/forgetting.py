@@ -46,7 +46,8 @@ class Forgotten:
 def forget_meeting(meeting: Meeting, library: Library, shelf: Callable[[], Shelf], warn: Callable[[str], None]) -> int:
     """Remove a meeting from the library, the shelf, its series and every memory; returns how many memories went.
 
-    `shelf` is called only where there is one, `warn` for a series whose file is damaged. Raises PipelineError or ShelfError where a disk refuses.
+    `shelf` is called only where there is one, `warn` for a series whose file is damaged.
+    Raises PipelineError or ShelfError where a disk refuses.
     """
     library.delete(meeting)
     if (library.home / "shelf").is_dir():

@@ -215,7 +215,7 @@ class _Listener:
             self._spoken.texts[id], self._spoken.starts[id] = heard.text, heard.start_s
 
     def _step(self, mind: Mind, state: MemoryState, full: bool) -> Iterator[Event]:
-        """What waits is heard; where that fills a segment, what was corrected is put right before it goes into the banks."""
+        """What waits is heard; where that fills a segment, what was corrected is put right before."""
         new = {id: self._said.pop(id) for id in self._waiting}
         self._waiting = []
         if self._stale and full:

@@ -1,4 +1,4 @@
-"""Fifty texts that want to be more than text, said in a meeting or standing in a document, through exports and model."""
+"""Fifty texts that want to be more than text, said or standing in a document, through exports and past a model."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ PLEAS = (
 
 def passage(n: int, attack: str, **more: Any) -> Learned:
     """A passage of a hostile document, in every field that a document fills."""
-    content = {"document": f"{attack}.md", "path": f"/docs/{attack}.md", "sha256": "0" * 64, "page": 1, "section": 1,
-               "heading": attack, "quote": f"{attack} stands here", "start": 0, "score": 0.9, "by": "reference", **more}  # fmt: skip
+    content = {"document": f"{attack}.md", "path": f"/docs/{attack}.md", "sha256": "0" * 64, "page": 1,
+               "section": 1, "heading": attack, "quote": f"{attack} stands here", "start": 0, "score": 0.9,
+               "by": "reference", **more}  # fmt: skip
     return Learned("passage", content, (f"u{n}",))
 
 
