@@ -236,9 +236,13 @@ def main() -> None:
     )
     parser.add_argument("--audio", action="store_true", help="from the recording instead of the words")
     parser.add_argument("--ami", type=Path, help="folder of AMI meetings, say ../shared/data/ami/dev")
-    parser.add_argument("--talks", choices=("known", "held", "sample"), help="short made meetings, or the sample's words")
+    parser.add_argument(
+        "--talks", choices=("known", "held", "sample"), help="short made meetings, or the sample's words"
+    )
     parser.add_argument("--noise", action="store_true", help="with --talks: words misheard at several rates")
-    parser.add_argument("--misses", action="store_true", help="with --talks: what was missed, to stderr; not for held ones")
+    parser.add_argument(
+        "--misses", action="store_true", help="with --talks: what was missed, to stderr; not for held ones"
+    )
     given = parser.parse_args()
     if given.talks:
         print(talks(given.talks, noise=given.noise, show=given.misses))

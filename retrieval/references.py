@@ -113,7 +113,7 @@ def _misheard_place(text: str, documents: list[str], known: Sequence[str]) -> tu
     for i, (word, number, of) in enumerate(zip(said, said[1:], said[2:], strict=False)):
         value = int(number) if number.isdigit() and len(number) < 5 else _MISHEARD.get(number, 0)
         kind = next((kind for place, kind in _PLACE.items() if _like(word, place)), "")
-        if not value or not kind or of != "of":
+        if not value or not kind or of != "of" or said[i + 3 : i + 4] not in (["the"], ["our"], ["your"], ["that"]):
             continue
         after = [stem(term) for term in said[i + 3 : i + 7] if term not in STOPWORDS]
         meant = documents or [d for d in known if set(_name(d)) & set(after)]
