@@ -94,8 +94,9 @@ def _noted(rows: list[dict[str, Any]] | None) -> tuple[Noted, ...] | None:
 
 def marks_of(mind: Mind, meeting: Spoken) -> dict[str, Marks]:
     """What the memory marks each utterance with."""
-    heard = (Heard(u.id, u.text, u.speaker, u.start_s, u.end_s) for u in meeting.utterances)
-    return {marks.utterance_id: marks for marks in mind.read(heard)}
+    heard = [Heard(u.id, u.text, u.speaker, u.start_s, u.end_s) for u in meeting.utterances]
+    most = mind.absorb(mind.empty(), heard)  # what `read` gives one by one
+    return {marks.utterance_id: marks for marks in (*most.marks, *mind.finish(most.state).marks)}
 
 
 def ours(meeting: Spoken, marks: Mapping[str, Marks]) -> list[Item]:

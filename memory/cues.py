@@ -65,7 +65,7 @@ _COMMITS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
         (rf"(?<!\S)i {SOFT}(?:should|must) {SOFT}(?!not\b|say\b|have\b)(?P<what>\S.*)", 0.38),
         (r"(?<!\S)let me (?P<what>(?:look into|look up|check (?:with|that with|whether|if)|find out|send|get back|ask|arrange|organise|handle|take care|draft|take (?:that|this|it) on)\b.*)", 0.5),
         (r"(?<!\S)i am (?:on|responsible for|in charge of) (?P<what>(?:it|that|this|the \S.*))", 0.5),
-        (r"(?<!\S)(?P<what>leave (?:it|that|this) (?:to|with) me)", 0.6),
+        (r"(?<!\S)(?P<what>leave (?:it|that|this) (?:to|with) (?:me|my))", 0.6),
         (r"(?<!\S)my (?:task|job|action item|action|to do) (?:is|will be|for next week is) to (?P<what>\S.*)", 0.6),
         (r"^(?:so |okay |and )*(?:i|me) (?:take|have|own) (?:the )?(?:action|task|job) (?:item )?(?:to|of) (?P<what>\S.*)", 0.7),
         (r"(?<!\S)(?:put|note) (?:that |it )?(?:me )?down for me(?: to)?(?: (?P<what>\S.*))?", 0.5),

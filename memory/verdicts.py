@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from memory.cues import Hearing, Policy
 from memory.notes import Cue
-from memory.tasks import Span
+from memory.tasks import Span, starts_a_task
 from memory.wording import Sentence
 
 _ACT = (
@@ -29,6 +29,7 @@ _DECISIONS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
         (r"(?:^|(?<!\S)(?:so|then|okay|and|but|well) )(?P<what>(?:from|as of|starting) (?:now on|today|tomorrow|next \w+|january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|the \w+)(?: on)? (?:the|we|our|every|all|there) \S.*)", 0.52),
         (rf"(?<!\S)(?:forget|drop|scrap|skip) (?:about )?(?:the|that|this) (?:\S+ ){{1,5}}?(?:and |so )?we (?P<what>{_ACT}\b.*)", 0.6),
         (r"(?<!\S)(?:therefore|in that case|then it is clear|in the end) (?:let us|we) (?P<what>" + _ACT + r"\b.*)", 0.55),
+        (r"^(?:(?:so|and|then|okay|right) )+we (?P<what>(?P<doing>[a-z]+) (?:to|the|an?|with|for|our) \S.*)", 0.42),
         (r"(?<!\S)i (?:have )?(?:decide|decided) (?:to|that|on) (?P<what>\S.*)", 0.6),
         (r"(?<!\S)(?:so|then|okay|good|therefore) (?:it is|it will be|that will be) (?:going to be )?(?P<what>(?:the|a|an|no)\b.*) then$", 0.45),
         (r"(?<!\S)(?P<what>(?:the|this|our) \S.*?) (?:is|was|has been) (?:approved|accepted|rejected|agreed|chosen|confirmed|adopted|decided)(?!\S)", 0.55),
@@ -57,6 +58,8 @@ def decisions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         for found in pattern.finditer(sentence.plain):
             span = _told(sentence, found, hearing, _after_we(sentence, sentence.word_at(found.start("what"))))
             words = span.words
+            if "doing" in found.groupdict() and not starts_a_task([found["doing"]]):
+                continue
             if len(words) < 2 or _IDLE.match(" ".join(words)) or span.refers:
                 continue
             yield Cue("decide", span.text, strength=strength)

@@ -90,10 +90,12 @@ def sentences(utterance: Utterance) -> list[Sentence]:
 
 
 def _pieces(text: str) -> list[str]:
-    """The text at its full stops, where one does not cut a sentence that plainly goes on: "by the. Twentieth"."""
+    """The text at its full stops, where one does not cut a sentence that plainly goes on: "by the. Twentieth", or
+    "And I ,. will order", where sentences begin with capitals."""
     pieces: list[str] = []
     for piece in _SENTENCE_END.split(_STRAY.sub("", text.strip())):
-        if pieces and _CUT_OFF.search(pieces[-1]):
+        runs_on = piece[:1].islower() and pieces and pieces[-1][:1].isupper() and pieces[-1][-1:] == "."
+        if pieces and (runs_on or _CUT_OFF.search(pieces[-1])):
             pieces[-1] = f"{pieces[-1].rstrip(' .')} {piece[:1].lower() + piece[1:]}"
         elif piece.strip():
             pieces.append(piece.strip())
