@@ -173,7 +173,7 @@ class Span:
             return (
                 0.0
                 if self.due.date and words[0] in ("start", "discuss", "end", "talk", "show", "explain", "use", "leave")
-                else -1.0 + needed
+                else (0.0 if needed else -1.0)
             )
         is_task = base_form(words[0]) in _TASK_VERBS
         now = bool({"now", "here", "briefly", "quickly"} & set(self.sentence.words)) and not self.due.date
