@@ -1,4 +1,4 @@
-"""Minutes measured: `python -m bench.minutes --sample [--audio]` and `python -m bench.minutes --ami DIR`."""
+"""Minutes measured: `python -m bench.minutes --sample [--audio]`, `--talks known|held|sample [--noise]`, `--ami DIR`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 from audio.speech import Utterance
 from bench.command import ROOT, environment
 from bench.minutes_ami import SPOKEN, measure
+from bench.minutes_talks import measure as talks
 from bench.report import circumstances, progress, table
 from memory.mind import Mind
 from memory.minutes import Minutes
@@ -235,7 +236,16 @@ def main() -> None:
     )
     parser.add_argument("--audio", action="store_true", help="from the recording instead of the words")
     parser.add_argument("--ami", type=Path, help="folder of AMI meetings, say ../shared/data/ami/dev")
+    parser.add_argument(
+        "--talks", choices=("known", "held", "sample"), help="short made meetings, or the sample's words"
+    )
+    parser.add_argument("--noise", action="store_true", help="with --talks: words misheard at several rates")
+    parser.add_argument(
+        "--misses", action="store_true", help="with --talks: what was missed, to stderr; not for held ones"
+    )
     given = parser.parse_args()
+    if given.talks:
+        print(talks(given.talks, noise=given.noise, show=given.misses))
     wrong = sample(given.audio) if given.sample else 0
     if given.ami:
         progress(f"AMI from {given.ami}")

@@ -22,9 +22,10 @@ from memory.marks import Marks
 from memory.metrics import boundary_counts, f1, pk_and_window_diff
 from memory.mind import Mind
 from memory.minutes import Minutes
-from memory.notes import Item
+from memory.notes import WITHDRAWN, Item
 from memory.people import People
 from memory.summary import weigh
+from memory.votes import believing
 from memory.wording import read, sentences, stem
 from memory.words import Floats
 from pipeline.events import Concluded, Event, Learned, Opened, Said
@@ -93,17 +94,18 @@ def _noted(rows: list[dict[str, Any]] | None) -> tuple[Noted, ...] | None:
 
 def marks_of(mind: Mind, meeting: Spoken) -> dict[str, Marks]:
     """What the memory marks each utterance with."""
-    heard = (Heard(u.id, u.text, u.speaker, u.start_s, u.end_s) for u in meeting.utterances)
-    return {marks.utterance_id: marks for marks in mind.read(heard)}
+    heard = [Heard(u.id, u.text, u.speaker, u.start_s, u.end_s) for u in meeting.utterances]
+    most = mind.absorb(mind.empty(), heard)  # what `read` gives one by one
+    return {marks.utterance_id: marks for marks in (*most.marks, *mind.finish(most.state).marks)}
 
 
 def ours(meeting: Spoken, marks: Mapping[str, Marks]) -> list[Item]:
     """The items that the rules find, and with marks the memory too."""
-    extractor = Extractor(date(2005, 3, 1), people=meeting.people)
+    extractor = Extractor(date(2005, 3, 1), people=meeting.people, believed=believing(marks.values()))
     for utterance in meeting.utterances:
         extractor.hear(utterance, marks.get(utterance.id))
     extractor.finish()
-    return [item for item in extractor.book.items.values() if item.id]
+    return [item for item in extractor.book.items.values() if item.id and item.status != WITHDRAWN]
 
 
 _REGEX = {

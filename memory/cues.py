@@ -26,7 +26,7 @@ class Hearing:
 
 
 Policy = Callable[[Sentence, Hearing], Iterator[Cue]]
-_SOFT = r"(?:(?:also|then|just|still|probably|definitely|certainly|quickly|maybe|perhaps|actually|really|now|gladly|happily|personally|first|all|both|basically|simply|kindly|please) )*"
+SOFT = r"(?:(?:also|then|just|still|probably|definitely|certainly|quickly|maybe|perhaps|actually|really|now|gladly|happily|personally|first|all|both|basically|simply|kindly|please) )*"
 _WILL = r"(?:will|shall|am going to|are going to|is going to)"
 _SUBJECTLESS = re.compile(
     r"^(?:(?:okay|so|and|then|yes|sure|no problem|good|right|fine) )*will (?:do|look|check|send|ask|book|order|write|update|prepare)\b"
@@ -43,29 +43,29 @@ def _span(sentence: Sentence, first: int, hearing: Hearing) -> Span:
     return Span(sentence, first, len(sentence.words), hearing.day, hearing.language)
 
 
-def _me(sentence: Sentence) -> Owner:
+def me(sentence: Sentence) -> Owner:
     return Owner("speaker", sentence.speaker) if sentence.speaker else NOBODY
 
 
-def _cue(kind: str, span: Span, strength: float, owner: Owner = NOBODY) -> Cue | None:
+def cue_of(kind: str, span: Span, strength: float, owner: Owner = NOBODY, *, needed: bool = False) -> Cue | None:
     """The cue of a span that is a task, or that points at one; None for neither."""
     if span.refers or not span.words:
         return Cue(kind, "", owner, span.due, strength, about="that")
-    worth = span.worth()
+    worth = span.worth(needed=needed)
     return None if worth <= -1 else Cue(kind, span.text, owner, span.due, min(0.95, strength + worth))
 
 
 _COMMITS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
     (re.compile(pattern), strength)
     for pattern, strength in (
-        (rf"(?<!\S)(?:(?<!if )(?<!when )(?<!as )i|me and \w+|\w+ and i) {_SOFT}{_WILL} (?!not\b|never\b){_SOFT}(?P<what>\S.*)", 0.6),
-        (rf"(?<!\S)(?<!if )i {_SOFT}(?:promise|volunteer|offer|commit|plan|intend) to {_SOFT}(?P<what>\S.*)", 0.65),
+        (rf"(?<!\S)(?:(?<!if )(?<!when )(?<!as )i|me and \w+|\w+ and i) {SOFT}{_WILL} (?!not\b|never\b){SOFT}(?P<what>\S.*)", 0.6),
+        (rf"(?<!\S)(?<!if )i {SOFT}(?:promise|volunteer|offer|commit|plan|intend) to {SOFT}(?P<what>\S.*)", 0.65),
         (r"(?<!\S)i would (?:be (?:happy|glad|willing) to|love to|like to volunteer to) (?P<what>\S.*)", 0.6),
-        (rf"(?<!\S)(?<!if )(?<!think )(?<!did )(?<!do )i {_SOFT}(?:need|have|ought|am supposed) to {_SOFT}(?P<what>\S.*)", 0.42),
-        (rf"(?<!\S)i {_SOFT}(?:should|must) {_SOFT}(?!not\b|say\b|have\b)(?P<what>\S.*)", 0.38),
+        (rf"(?<!\S)(?<!if )(?<!think )(?<!did )(?<!do )i {SOFT}(?:need|have|ought|am supposed) to {SOFT}(?P<what>\S.*)", 0.42),
+        (rf"(?<!\S)i {SOFT}(?:should|must) {SOFT}(?!not\b|say\b|have\b)(?P<what>\S.*)", 0.38),
         (r"(?<!\S)let me (?P<what>(?:look into|look up|check (?:with|that with|whether|if)|find out|send|get back|ask|arrange|organise|handle|take care|draft|take (?:that|this|it) on)\b.*)", 0.5),
         (r"(?<!\S)i am (?:on|responsible for|in charge of) (?P<what>(?:it|that|this|the \S.*))", 0.5),
-        (r"(?<!\S)(?P<what>leave (?:it|that|this) (?:to|with) me)", 0.6),
+        (r"(?<!\S)(?P<what>leave (?:it|that|this) (?:to|with) (?:me|my))", 0.6),
         (r"(?<!\S)my (?:task|job|action item|action|to do) (?:is|will be|for next week is) to (?P<what>\S.*)", 0.6),
         (r"^(?:so |okay |and )*(?:i|me) (?:take|have|own) (?:the )?(?:action|task|job) (?:item )?(?:to|of) (?P<what>\S.*)", 0.7),
         (r"(?<!\S)(?:put|note) (?:that |it )?(?:me )?down for me(?: to)?(?: (?P<what>\S.*))?", 0.5),
@@ -75,46 +75,47 @@ _COMMITS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
 
 def commitments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "I will order the cases by Friday": the speaker takes a task on."""
-    me = _me(sentence)
+    mine = me(sentence)
     hedged = bool(re.search(r"^(?:and |so |but |well )*(?:if|when|maybe|perhaps)\b", sentence.plain)) or sentence.asks
     for pattern, strength in _COMMITS:
         for found in pattern.finditer(sentence.plain):
             if "what" not in found.groupdict() or found["what"] is None:
                 continue
             if found["what"].startswith("leave"):
-                yield Cue("claim", "", me, strength=strength, about="that")
+                yield Cue("claim", "", mine, strength=strength, about="that")
                 continue
             span = _span(sentence, sentence.word_at(found.start("what")), hearing)
-            cue = _cue("commit", span, strength - (0.15 if hedged else 0.0), me)
+            cue = cue_of("commit", span, strength - (0.15 if hedged else 0.0), mine)
             if cue:
-                yield cue if cue.what else Cue("claim", "", me, cue.due, cue.strength, "that")
+                doing = {"doing": span.text} if span.does else {}
+                yield cue if cue.what else Cue("claim", "", mine, cue.due, cue.strength, "that", doing)
     if _SUBJECTLESS.match(sentence.plain) and not sentence.asks:
-        yield Cue("claim", "", me, strength=0.5, about="that")
+        yield Cue("claim", "", mine, strength=0.5, about="that")
 
 
-_OFFER = re.compile(rf"(?<!\S)(?<!if )(?<!think )(?<!so )i {_SOFT}(?:can|could|may|might) {_SOFT}(?!not\b|see\b|remember\b|hear\b|imagine\b|never\b)(?P<what>\S.*)")  # fmt: skip
+_OFFER = re.compile(rf"(?<!\S)(?<!if )(?<!think )(?<!so )i {SOFT}(?:can|could|may|might) {SOFT}(?!not\b|see\b|remember\b|hear\b|imagine\b|never\b)(?P<what>\S.*)")  # fmt: skip
 
 
 def offers(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "I can do the drop test instead of you": counts where a task waits for it."""
-    me = _me(sentence)
+    mine = me(sentence)
     for _, first in _match(_OFFER, sentence):
         span = _span(sentence, first, hearing)
         instead = bool(re.search(r"\binstead\b|\bfor (?:him|her|you)\b|\btake over\b", sentence.plain))
-        cue = _cue("offer", span, 0.55 if instead else 0.38, me)
+        cue = cue_of("offer", span, 0.55 if instead else 0.38, mine)
         if cue:
             details = {"instead": "yes"} if instead else {}
-            yield Cue("offer" if cue.what else "claim", cue.what, me, cue.due, cue.strength, cue.about, details)
+            yield Cue("offer" if cue.what else "claim", cue.what, mine, cue.due, cue.strength, cue.about, details)
 
 
 _ASKS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
     (re.compile(pattern), strength)
     for pattern, strength in (
-        (rf"(?<!\S)(?:can|could|would|will) (?:one of )?you {_SOFT}(?:be able to |be so kind (?:as )?to |be willing to )?{_SOFT}(?!mind\b|like\b|agree\b|say\b|have\b|want\b)(?P<what>\S.*)", 0.5),
+        (rf"(?<!\S)(?:can|could|would|will) (?:one of )?you {SOFT}(?:be able to |be so kind (?:as )?to |be willing to )?{SOFT}(?!mind\b|like\b|agree\b|say\b|have\b|want\b)(?P<what>\S.*)", 0.5),
         (r"(?<!\S)would you mind (?P<what>\w+ing\b.*)", 0.5),
-        (rf"(?<!\S)(?:i|we) (?:would like|want|need|would appreciate|would ask|expect) (?:it if )?you(?: all| two| guys)?(?: to| could| would)? {_SOFT}(?P<what>\S.*)", 0.5),
-        (rf"(?<!\S)can (?:i|we) ask you(?: all| two| guys)? to {_SOFT}(?P<what>\S.*)", 0.55),
-        (rf"(?<!\S)(?:please|do not forget to|remember to|make sure to|make sure you|be sure to) {_SOFT}(?!let\b|note\b|do not\b)(?P<what>\S.*)", 0.45),
+        (rf"(?<!\S)(?:i|we) (?:would like|want|need|would appreciate|would ask|expect) (?:it if )?you(?: all| two| guys)?(?: to| could| would)? {SOFT}(?P<what>\S.*)", 0.5),
+        (rf"(?<!\S)can (?:i|we) ask you(?: all| two| guys)? to {SOFT}(?P<what>\S.*)", 0.55),
+        (rf"(?<!\S)(?:please|do not forget to|remember to|make sure to|make sure you|be sure to) {SOFT}(?!let\b|note\b|do not\b)(?P<what>\S.*)", 0.45),
         (r"(?<!\S)(?:is it|would it be) possible for you to (?P<what>\S.*)", 0.5),
         (r"(?<!\S)(?:it would be (?:great|good|nice|helpful)|that would be (?:great|good)) if you(?: could| can| would)? (?P<what>\S.*)", 0.5),
         (r"(?<!\S)are you (?:able|willing|happy) to (?P<what>\S.*)", 0.45),
@@ -132,19 +133,19 @@ def requests(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         for found, first in _match(pattern, sentence):
             if "please" in found[0].split()[:1] and not starts_a_task(found["what"].split()):
                 continue
-            cue = _cue("ask", _span(sentence, first, hearing), strength, owner)
+            cue = cue_of("ask", _span(sentence, first, hearing), strength, owner)
             if cue and (cue.what or pattern is _ASKS[0][0]):
                 yield cue
                 return
 
 
 _YOU_ARE_TO = re.compile(
-    rf"(?<!\S)(?P<who>you(?: two| guys| both| all| and \w+)?) {_SOFT}(?:are {_SOFT}(?:going to|to|supposed to)|will|should|must|have to|need to|shall|can|could|might want to|might) "
-    rf"{_SOFT}(?:have to |need to )?(?!not\b|see\b|have\b|get\b|be able\b|find that\b)(?P<what>\S.*)"
+    rf"(?<!\S)(?P<who>you(?: two| guys| both| all| and \w+)?) {SOFT}(?:are {SOFT}(?:going to|to|supposed to)|will|should|must|have to|need to|shall|can|could|might want to|might) "
+    rf"{SOFT}(?:have to |need to )?(?!not\b|see\b|have\b|get\b|be able\b|find that\b)(?P<what>\S.*)"
 )
 _IS_TO = re.compile(
-    rf"(?<!\S)(?P<who>{EVERYBODY}|{TEAM}|{ROLE}|[^\W\d_]+(?: and [^\W\d_]+)?) {_SOFT}(?:will|is {_SOFT}(?:going to|to|supposed to|expected to)|are {_SOFT}(?:going to|to|supposed to)|should|must|has to|needs to|have to|need to|shall|can) "
-    rf"{_SOFT}(?!not\b|you\b|we\b|i\b|they\b|he\b|she\b)(?P<what>\S.*)"
+    rf"(?<!\S)(?P<who>{EVERYBODY}|{TEAM}|{ROLE}|[^\W\d_]+(?: and [^\W\d_]+)?) {SOFT}(?:will|is {SOFT}(?:going to|to|supposed to|expected to)|are {SOFT}(?:going to|to|supposed to)|should|must|has to|needs to|have to|need to|shall|can) "
+    rf"{SOFT}(?!not\b|you\b|we\b|i\b|they\b|he\b|she\b)(?P<what>\S.*)"
 )
 _NAMED_TO = re.compile(
     r"^(?:(?:so|okay|and|action|action item|task|next|then|to do) )*(?:for )?(?P<who>[^\W\d_]+(?: and [^\W\d_]+)?) to (?P<what>\S.*)"
@@ -171,7 +172,7 @@ def assignments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             continue
         owner = Owner("group", found["who"]) if found["who"] != "you" else hearing.people.owner(name)
         strength = 0.5 if sure and (name or re.search(r"going to|supposed", found[0])) else 0.35
-        cue = _cue("ask" if found["who"] == "you" else "assign", span, strength, owner)
+        cue = cue_of("ask" if found["who"] == "you" else "assign", span, strength, owner)
         if cue and cue.what:
             yield cue
             return
@@ -181,7 +182,7 @@ def assignments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             if not owner or _conditional(sentence, found.start()):
                 continue
             span = _span(sentence, first, hearing)
-            cue = _cue("assign", span, strength - (0.25 if sentence.asks or " can " in found[0][:40] else 0.0), owner)
+            cue = cue_of("assign", span, strength - (0.25 if sentence.asks or " can " in found[0][:40] else 0.0), owner)
             if cue and cue.what and (pattern in (_RESPONSIBLE, _FOR_ROLE) or starts_a_task(span.words) or cue.due.date):
                 yield cue
                 return
@@ -210,15 +211,15 @@ def _third_person(words: str, sentence: Sentence, first: int, people: People) ->
 _NEEDS: tuple[tuple[re.Pattern[str], float, str], ...] = tuple(
     (re.compile(pattern), strength, owner)
     for pattern, strength, owner in (
-        (rf"(?<!\S)(?:somebody|anybody|one of (?:us|you)|some one) {_SOFT}(?:has to|needs to|should|must|will have to|ought to|is going to have to|could|can|will) {_SOFT}(?!not\b)(?P<what>\S.*)", 0.55, ""),
-        (rf"(?<!\S)(?:we|i) {_SOFT}(?:need|want) (?:somebody|one person|a volunteer) (?:to|who (?:can|could|will)) {_SOFT}(?P<what>\S.*)", 0.55, ""),
-        (rf"(?<!\S)who {_SOFT}(?:is going to|will|can|could|wants to|would like to|should|has time to|would|is able to|is willing to) {_SOFT}(?P<what>\S.*)", 0.45, "who"),
-        (r"(?<!\S)(?P<what>(?:the|this|that|our|a|an) (?:\w+ ){1,4}?(?:needs? to be|has to be|have to be|must be|should be|still needs to be) (?:\w+ly )?(?:updated|sent|written|checked|fixed|done|finished|prepared|booked|ordered|tested|reviewed|signed|repeated|translated|printed|published|cleaned|arranged|organised|organized|submitted|paid|confirmed|cancelled|called|informed|invited|repaired|replaced|rewritten|corrected|completed|measured|collected|shared|delivered|drafted|revised|installed|renewed|scheduled|clarified|investigated)\b.*)", 0.45, ""),
+        (rf"(?<!\S)(?:somebody|anybody|one of (?:us|you)|some one) {SOFT}(?:has to|needs to|should|must|will have to|ought to|is going to have to|could|can|will) {SOFT}(?!not\b)(?P<what>\S.*)", 0.55, ""),
+        (rf"(?<!\S)(?:we|i) {SOFT}(?:need|want) (?:somebody|one person|a volunteer) (?:to|who (?:can|could|will)) {SOFT}(?P<what>\S.*)", 0.55, ""),
+        (rf"(?<!\S)who {SOFT}(?:is going to|will|can|could|wants to|would like to|should|has time to|would|is able to|is willing to) {SOFT}(?P<what>\S.*)", 0.45, "who"),
+        (r"(?<!\S)(?P<what>(?:the|this|that|our|a|an) (?:\w+ ){1,7}?(?:needs? to be|has to be|have to be|must be|should be|still needs to be) (?:\w+ly )?(?:updated|sent|written|checked|fixed|done|finished|prepared|booked|ordered|tested|reviewed|signed|repeated|translated|printed|published|cleaned|arranged|organised|organized|submitted|paid|confirmed|cancelled|called|informed|invited|repaired|replaced|rewritten|corrected|completed|measured|collected|shared|delivered|drafted|revised|installed|renewed|scheduled|clarified|investigated)\b.*)", 0.45, ""),
         (r"(?<!\S)(?:what (?:still )?(?:needs|remains|has) to be done is(?: to)?|it remains to|still to do is(?: to)?|the next step is to|next step is to) (?P<what>\S.*)", 0.5, ""),
         (r"^(?:(?:and|so|okay|next|another|the|one|new|first|last) )*(?:action item|action point|to do|task)(?: is| for (?:us|the team) is)?(?: to)? (?P<what>\S.*)", 0.5, ""),
-        (rf"(?<!\S)(?:it would be (?:great|good|nice) if|can|could) somebody (?:could |would )?{_SOFT}(?P<what>\S.*)", 0.5, ""),
-        (rf"(?<!\S)(?<!do )(?<!if )(?<!think )(?<!what )we {_SOFT}(?:will|are going to|have to|need to|must|should) {_SOFT}(?:have to |need to )?(?!not\b)(?P<what>\S.*)", 0.35, "we"),
-        (rf"(?<!\S)let us {_SOFT}(?P<what>(?:ask|send|order|book|invite|contact|email|call|arrange|schedule|prepare|write|update|check with|find out)\b.*)", 0.35, "we"),
+        (rf"(?<!\S)(?:it would be (?:great|good|nice) if|can|could) somebody (?:could |would )?{SOFT}(?P<what>\S.*)", 0.5, ""),
+        (rf"(?<!\S)(?<!do )(?<!if )(?<!think )(?<!what )we {SOFT}(?:will|are going to|have to|need to|must|should) {SOFT}(?:have to |need to )?(?!not\b)(?P<what>\S.*)", 0.35, "we"),
+        (rf"(?<!\S)let us {SOFT}(?P<what>(?:ask|send|order|book|invite|contact|email|call|arrange|schedule|prepare|write|update|check with|find out)\b.*)", 0.35, "we"),
     )
 )  # fmt: skip
 
@@ -239,7 +240,7 @@ def needs(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             cue = (
                 Cue("need", span.text, NOBODY, span.due, strength + 0.1)
                 if passive
-                else _cue("need", span, strength, held)
+                else cue_of("need", span, strength, held, needed="somebody has to" in sentence.plain)
             )
             if cue:
                 details = {"asks_who": "yes"} if owner == "who" else {}
@@ -268,14 +269,14 @@ def moves(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         groups = found.groupdict()
         named = next((key for key in ("who", "to") if groups.get(key)), "")
         at = sentence.word_at(found.start(named)) if named else -1
-        me = groups.get(named) in ("i", "me")
-        known = bool(named) and (me or hearing.people.is_name(sentence, at))
+        speaks = groups.get(named) in ("i", "me")
+        known = bool(named) and (speaks or hearing.people.is_name(sentence, at))
         old = groups.get("old")
         if not known and not (old and hearing.people.is_name(sentence, sentence.word_at(found.start("old")))):
             continue
         owner = NOBODY
         if known:
-            owner = _me(sentence) if me else hearing.people.owner(groups[named])
+            owner = me(sentence) if speaks else hearing.people.owner(groups[named])
         span = Span(
             sentence, sentence.word_at(found.start("what")), sentence.word_at(found.end("what") + 1), hearing.day
         )
@@ -300,7 +301,7 @@ _RELEASES = tuple(
         r"(?<!\S)(?:somebody|anybody) else (?:has to|should|needs to|must|will have to) {s}(?P<what>\S.*)",
     )
 )
-_RELEASES = tuple(re.compile(pattern.pattern.replace("{s}", _SOFT)) for pattern in _RELEASES)
+_RELEASES = tuple(re.compile(pattern.pattern.replace("{s}", SOFT)) for pattern in _RELEASES)
 
 
 def releases(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
@@ -308,7 +309,7 @@ def releases(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     for pattern in _RELEASES:
         for _, first in _match(pattern, sentence):
             span = _span(sentence, first, hearing)
-            owner = _me(sentence)
+            owner = me(sentence)
             yield Cue("release", span.text, owner, strength=0.6, about="that" if span.refers else "")
             return
 
@@ -321,7 +322,7 @@ _DONE = tuple(
         r"(?<!\S)(?P<what>(?:the |this |that |it |our |my )\S?.*?) (?:is|was|are|were|has been|have been) (?:already |now |all )?(?:done|finished|completed|complete|sent|booked|ordered|ready|fixed|delivered|submitted|signed|paid|updated)(?: already| now)?(?!\S)",
     )
 )
-_DONE = tuple(re.compile(pattern.pattern.replace("{s}", _SOFT)) for pattern in _DONE)
+_DONE = tuple(re.compile(pattern.pattern.replace("{s}", SOFT)) for pattern in _DONE)
 
 
 def completions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
@@ -333,7 +334,7 @@ def completions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             last = sentence.word_at(found.end("what") + 1)
             span = Span(sentence, first, last, hearing.day, hearing.language)
             if span.words:
-                yield Cue("done", span.text, _me(sentence), strength=0.6, about="that" if span.refers else "")
+                yield Cue("done", span.text, me(sentence), strength=0.6, about="that" if span.refers else "")
                 return
 
 

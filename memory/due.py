@@ -63,6 +63,8 @@ def find_due(sentence: Sentence, day: date, *, language: str = "en") -> Found | 
     meant = _resolved(rule, found, day)
     begin, end = back[first], back[last - 1] + 1
     phrase = " ".join(sentence.original(begin, end).split())
+    if sentence.unsure & set(sentence.words[begin:end]):  # what the recogniser doubts is not made a day of
+        meant = None
     return Found(Due(phrase, meant.isoformat() if meant else ""), begin, end)
 
 
@@ -71,6 +73,9 @@ def _resolved(rule: _Rule, found: re.Match[str], day: date) -> date | None:
         meant = rule.meaning(found, day)
     except (ValueError, OverflowError):  # the thirty-first of June
         return None
+    named = found.groupdict().get("named")
+    if meant and named and meant.weekday() != WEEKDAYS[named]:
+        return None  # "Tuesday the fifteenth", which is none: one of them was misheard, or said wrong
     return meant - timedelta(days=1) if meant and found["lead"] == "before" and rule.exact else meant
 
 
@@ -282,15 +287,16 @@ _RULES: tuple[_Rule, ...] = (
     _rule(rf"(?:the next )(?P<number>{_NUM}) (?P<unit>{_UNIT})", _ahead, needs_lead=True, exact=False),
     _rule(rf"(?P<number>{_NUM}) (?P<unit>{_UNIT}) from (?P<start>now|today|tomorrow|{_DAY})", _ahead),
     _rule(r"(?:the )?(?:eow)", lambda f, d: d + timedelta(days=4 - d.weekday()) if d.weekday() <= 4 else None, exact=False),
-    _rule(r"(?:the )?(?:end|close|last day) of (?P<which>(?:the |this )?next|the coming|the following|this|the|of the)? ?(?P<unit>week|month|quarter|year)", _end, exact=False),
+    _rule(r"(?:the )?(?:end|close|last day) of (?P<which>(?:the |this )?next|the coming|the following|this|the|of the)? ?(?P<unit>week|month|quarter|year)s?", _end, exact=False),
     _rule(r"(?:(?P<eo>eom|eoq|eoy)|month end|year end|quarter end)", lambda f, d: _end_short(f, d), exact=False),
     _rule(rf"(?:the )?end of (?:(?P<month>{_MONTH})|(?:the )?(?P<quarter>{'|'.join(_QUARTERS)})(?: quarter)?)", _end_of_named, exact=False),
     _rule(r"(?:the )?(?P<quarter>q ?[1-4])", _end_of_named, needs_lead=True, exact=False),
     _rule(rf"the (?P<ord>{_ORD}){_NOUN_AFTER}{_CLOCK}", _day_of_month, needs_lead=True),
-    _rule(rf"(?:(?:{_DAY}) )?(?:the )?(?P<ord>{_ORD}|\d{{1,2}}) (?:of )?(?P<month>{_MONTH})(?: (?P<year>20\d\d))?", _day_and_month),
-    _rule(rf"(?:(?:{_DAY}) )?(?P<month>{_MONTH}) (?:the )?(?P<ord>{_ORD}|\d{{1,2}}|{_NUM})(?: (?P<year>20\d\d))?(?! percent| euros| dollars| people)", _day_and_month),
-    _rule(rf"(?:(?:{_DAY}) )the (?P<ord>{_ORD})", _day_of_month),
+    _rule(rf"(?:(?P<named>{_DAY}) )?(?:the )?(?P<ord>{_ORD}|\d{{1,2}}) (?:of )?(?P<month>{_MONTH})(?: (?P<year>20\d\d))?", _day_and_month),
+    _rule(rf"(?:(?P<named>{_DAY}) )?(?P<month>{_MONTH}) (?:the )?(?P<ord>{_ORD}|\d{{1,2}}|{_NUM})(?: (?P<year>20\d\d))?(?! percent| euros| dollars| people)", _day_and_month),
+    _rule(rf"(?:(?P<named>{_DAY}) )the (?P<ord>{_ORD})", _day_of_month),
     _rule(rf"the (?P<nth>first|second|third|fourth|last) (?P<day>{_DAY}) (?:of|in) (?:(?P<which>next|this|the) month|(?P<month>{_MONTH}))", _nth_weekday),
+    _Rule(re.compile(rf"(?<!\S)(?P<lead>by|until|before) the (?:{'|'.join(NUMBERS)}|(?:{'|'.join(TENS)}) \w+|\d{{1,2}})$"), lambda f, d: None, exact=False),
     _rule(rf"(?P<feast>{_FEAST})(?: day)?", _feast, needs_lead=True),
     _rule(r"(?P<y>20\d\d) (?P<m>[01]?\d) (?P<d>[0-3]?\d)", _iso),
     _rule(r"(?P<which>this|next) (?P<unit>week|weekend|month)", _range, exact=False),

@@ -7,50 +7,52 @@ Works on any recogniser's text: without capitals and commas, and with a wrong wo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 
 from audio.speech import Utterance
-from memory import cues, verdicts, votes
+from memory import cues, favours, verdicts
 from memory.cues import Hearing
 from memory.marks import Marks
 from memory.notebook import PUBLISHED, SAME, Asked, Notebook, merged_due
-from memory.notes import DECIDED, DONE, DROPPED, NOBODY, Change, Cue, Due, Item, Owner
+from memory.notes import DONE, DROPPED, NOBODY, Change, Cue, Due, Item, Owner
 from memory.people import People
+from memory.reconcile import reconciled, same_doing
 from memory.rulings import Rulings
-from memory.wording import Sentence, content, content_of, likeness, sentences, stem, tidy
+from memory.seen import Seen
+from memory.wording import POINTS_AT, Sentence, content, content_of, last_thing, likeness, sentences, stem, tidy
 
 UNKNOWN_PEOPLE, NO_DUE = People(), Due()
 LANGUAGES = ("en",)  # whose forms of speech the rules know
 ANSWERED_WITHIN = 6  # sentences
+WELCOMED_WITHIN = 2  # sentences
 LOOSELY = 0.3  # likeness that is enough where the context narrows the choice
-_ACTION_KINDS = (
-    "commit",
-    "offer",
-    "ask",
-    "assign",
-    "need",
-    "claim",
-    "move",
-    "release",
-    "done",
-    "drop",
-    "accept",
-    "refuse",
-)
 
 
 class Extractor:
     """Hears a meeting utterance by utterance and gives the items that each one changes."""
 
     def __init__(
-        self, day: date, *, people: People = UNKNOWN_PEOPLE, language: str = "en", carried: Iterable[Item] = ()
+        self,
+        day: date,
+        *,
+        people: People = UNKNOWN_PEOPLE,
+        language: str = "en",
+        carried: Iterable[Item] = (),
+        believed: frozenset[str] = frozenset(),
     ) -> None:
         self.people, self._day, self._language = people, day, language
         self.book = Notebook()
         self._rulings = Rulings(self.book)
+        self._seen = Seen(self.book, self._hand_over, believed)
         self.book.carry(carried)
+        self._handlers: dict[str, Callable[[Cue, Sentence], object]] = {
+            "commit": self._take_on, "assign": self._take_on, "offer": self._offer, "claim": self._accept,
+            "accept": self._accept, "ask": self._ask, "refuse": self._refuse, "need": self._need, "move": self._move,
+            "release": self._release, "done": self._close, "drop": self._close, "ready": self._ready,
+            "propose": self._propose, "welcome": self._welcome, "when": self._date, "joke": self._unsay,
+        }  # fmt: skip
 
     def hear(self, utterance: Utterance, marks: Marks | None = None) -> list[Item]:
         """The items that this utterance made or changed, each as a whole."""
@@ -61,14 +63,18 @@ class Extractor:
         known = (utterance.language or self._language).split("-")[0] in LANGUAGES  # also all that the memory learnt
         if known:
             for sentence in sentences(utterance):
-                found = [cue for policy in (*cues.POLICIES, *verdicts.POLICIES) for cue in policy(sentence, hearing)]
+                found = [
+                    cue
+                    for policy in (*cues.POLICIES, *favours.POLICIES, *verdicts.POLICIES)
+                    for cue in policy(sentence, hearing)
+                ]
                 waiting = self.book.request is not None
-                for cue in _reconciled(found):
+                for cue in reconciled(found, sentence):
                     if cue.kind != "agree" or not waiting:  # that yes answers the request
                         self._apply(cue, sentence)
                 self.book.heard(sentence)
         if marks is not None and known:
-            self._mark(utterance, marks, [n for n in self.book.changed if n not in before])
+            self._seen.mark(utterance, marks, [n for n in self.book.changed if n not in before])
         return self.book.taken()
 
     def finish(self) -> list[Item]:
@@ -80,29 +86,7 @@ class Extractor:
         book = self.book
         if book.request and book.at - book.request.at > ANSWERED_WITHIN:
             self._lapse()
-        match cue.kind:
-            case "commit" | "assign":
-                self._take_on(cue, sentence)
-            case "offer":
-                self._offer(cue, sentence)
-            case "claim" | "accept":
-                self._accept(cue, sentence)
-            case "ask":
-                self._lapse()
-                book.request = Asked(cue, sentence, book.at)
-            case "refuse":
-                if book.request and sentence.speaker != book.request.sentence.speaker:
-                    self._lapse(also=sentence.utterance_id)
-            case "need":
-                self._need(cue, sentence)
-            case "move":
-                self._move(cue, sentence)
-            case "release":
-                self._release(cue, sentence)
-            case "done" | "drop":
-                self._close(cue, sentence)
-            case _:
-                self._rulings.hear(cue, sentence)
+        self._handlers.get(cue.kind, self._rulings.hear)(cue, sentence)
 
     # Tasks -----------------------------------------------------------------------------------------------------------
 
@@ -174,6 +158,61 @@ class Extractor:
             return
         if cue.strength >= PUBLISHED:
             self._take_on(cue, sentence)
+        else:
+            book.offered = Asked(cue, sentence, book.at)
+
+    def _ask(self, cue: Cue, sentence: Sentence) -> None:
+        self._lapse()
+        self.book.request = Asked(cue, sentence, self.book.at)
+
+    def _refuse(self, cue: Cue, sentence: Sentence) -> None:
+        if self.book.request and sentence.speaker != self.book.request.sentence.speaker:
+            self._lapse(also=sentence.utterance_id)
+
+    def _propose(self, cue: Cue, sentence: Sentence) -> None:
+        self.book.offered = Asked(cue, sentence, self.book.at)
+
+    def _unsay(self, cue: Cue, sentence: Sentence) -> None:
+        self.book.unsay(WELCOMED_WITHIN)
+
+    def _welcome(self, cue: Cue, sentence: Sentence) -> bool:
+        """What somebody else has just offered to do is wanted: now it is his."""
+        offered = self.book.offered
+        if (
+            offered is None
+            or self.book.at - offered.at > WELCOMED_WITHIN
+            or offered.sentence.speaker == sentence.speaker
+        ):
+            return False
+        self.book.offered = None
+        cue, also = offered.cue, (offered.sentence.utterance_id,)  # what was offered counts, not the thanks
+        if cue.what:
+            settled = replace(cue, kind="commit", strength=max(cue.strength, 0.6))
+            self._take_on(settled, sentence, also=also)
+            return True
+        number = self.book.latest("action", ANSWERED_WITHIN, lambda item: not item.owner)
+        if number is not None:
+            self._hand_over(number, cue.owner, (*also, sentence.utterance_id), due=cue.due)
+        return number is not None
+
+    def _ready(self, cue: Cue, sentence: Sentence) -> None:
+        """ "It will be done by Monday": the speaker's word on what was asked, or on what he has just promised."""
+        if self.book.request:
+            self._accept(cue, sentence)
+            return
+        number = self.book.latest("action", WELCOMED_WITHIN, lambda item: item.owner == cue.owner and not item.due.date)
+        if number is not None:
+            self.book.change(number, Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
+
+    def _date(self, cue: Cue, sentence: Sentence) -> None:
+        """A date by itself, said just after a task that has none."""
+        number = self.book.latest("action", WELCOMED_WITHIN, lambda item: not item.due.date)
+        if self.book.request and not self.book.request.cue.due.date:
+            request = self.book.request
+            self.book.request = replace(request, cue=replace(request.cue, due=cue.due),
+                                        also=(*request.also, sentence.utterance_id))  # fmt: skip
+        elif number is not None:
+            self.book.change(number, Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
 
     def _accept(self, cue: Cue, sentence: Sentence) -> None:
         """ "Yes, I will do that": the request that waits, else the task that was just raised and has nobody."""
@@ -185,11 +224,23 @@ class Extractor:
             if not someone_else or cue.strength >= 0.7 or cue.kind == "claim":
                 self._settle(request, cue, sentence)
             return
-        if cue.kind == "accept" and cue.strength < 0.7:
+        proposed = book.offered and book.offered.cue.kind == "propose"
+        if cue.kind == "accept" and ((proposed and self._welcome(cue, sentence)) or cue.strength < 0.7):
             return
         number = book.latest("action", ANSWERED_WITHIN, lambda item: not item.owner)
         if number is not None and sentence.speaker:
             self._hand_over(number, Owner("speaker", sentence.speaker), (sentence.utterance_id,), due=cue.due)
+        elif cue.details.get("doing"):
+            self._spell_out(cue, sentence)
+
+    def _spell_out(self, cue: Cue, sentence: Sentence) -> None:
+        """ "I'll send it to you": what "it" is stands in what was said just before, or nothing is noted."""
+        for before in reversed(list(self.book.recent)[-2:]):
+            thing = last_thing(before)
+            if thing and before.speaker != sentence.speaker:
+                what = POINTS_AT.sub(thing, cue.details["doing"], count=1)
+                self._take_on(replace(cue, kind="commit", what=what), sentence, also=(before.utterance_id,))
+                return
 
     def _settle(self, request: Asked, cue: Cue, sentence: Sentence) -> None:
         """Somebody accepts what was asked: it is his, whoever was asked, unless a group was."""
@@ -286,7 +337,7 @@ class Extractor:
         """Done or dropped: only what is an open task already, and for done the same doing."""
         book = self.book
         words = content_of(cue.what)
-        fits = lambda item: cue.kind == "drop" or _same_doing(cue.what, item.what) or item.series != ""
+        fits = lambda item: cue.kind == "drop" or same_doing(cue.what, item.what) or item.series != ""
         number = book.find("action", words, fits=fits)
         if number is None and cue.about:
             number = book.latest("action", 2)
@@ -314,66 +365,3 @@ class Extractor:
         first = before.word_at(more.start())
         whole = before.original(first, first + len(more[0].split()))
         return tidy(what[: -len(head[1])] + whole), (before.utterance_id,)
-
-    # Marks -----------------------------------------------------------------------------------------------------------
-
-    def _mark(self, utterance: Utterance, marks: Marks, changed: list[int]) -> None:
-        """The model's view raises and lowers what the rules found, names an owner, and adds what they did not see."""
-        book = self.book
-        views = votes.views(marks)
-        for number in dict.fromkeys(changed):
-            item = book.items[number] = votes.weighed(book.items[number], views)
-            if item.kind == "action" and not item.owner and (owner := votes.pointed(marks)):
-                self._hand_over(number, owner, (utterance.id,), sure=marks.owner_probability - 0.1)
-        kinds = {book.items[number].kind for number in changed}
-        for kind in ("action", "decision"):
-            if views[kind] >= votes.WEIGHTS[kind].item and kind not in kinds and len(content_of(utterance.text)) > 2:
-                self._see(kind, utterance, views[kind], votes.pointed(marks) if kind == "action" else NOBODY)
-
-    def _see(self, kind: str, utterance: Utterance, sure: float, owner: Owner) -> None:
-        what = tidy(utterance.text)
-        number = self.book.find(kind, content_of(what), least=0.6)
-        if number is not None:
-            self.book.support(number, (utterance.id,), 0.05)
-            return
-        change = Change(
-            "decided" if kind == "decision" else "assigned" if owner else "raised", (utterance.id,), what, owner
-        )
-        spoken = sentences(utterance)
-        status = {"status": DECIDED} if kind == "decision" else {}
-        self.book.add(kind, what, spoken[0], change, owner=owner, confidence=min(0.9, max(PUBLISHED, sure)), **status)
-
-
-def _reconciled(found: list[Cue]) -> list[Cue]:
-    """One reading a sentence: a sure decision is no task of "we", a sure task is no decision, a move no commitment."""
-    kinds = {cue.kind for cue in found}
-    decision = max((cue.strength for cue in found if cue.kind == "decide"), default=0.0)
-    task = max((cue.strength for cue in found if cue.kind in ("commit", "assign", "ask")), default=0.0)
-    kept = []
-    for cue in found:
-        ours = cue.kind == "need" and cue.owner.kind == "group"
-        if ours and decision and not (cue.due.date and decision < 0.6):
-            continue
-        if cue.kind == "decide" and ("reverse" in kinds or "move" in kinds or (task >= 0.55 and cue.strength < 0.6)):
-            continue
-        if cue.kind == "decide" and any(c.kind == "need" and c.due.date and cue.strength < 0.6 for c in found):
-            continue
-        if cue.kind in ("commit", "assign", "offer", "need") and "move" in kinds and "instead" not in cue.details:
-            continue
-        if cue.kind in ("asked", "accept") and kinds & {"ask", "reverse"}:
-            continue
-        if cue.kind == "park" and decision >= verdicts.EXPLICIT:
-            continue
-        if cue.kind == "drop" and kinds & {"reverse", "decide"}:
-            continue
-        kept.append(cue)
-    order = {"accept": 0, "claim": 1, "refuse": 1, "release": 2, "move": 3}
-    return sorted(kept, key=lambda cue: order.get(cue.kind, 4))
-
-
-def _same_doing(one: str, other: str) -> bool:
-    """Whether both texts begin with the same verb, in whatever form: "booked the hall", "book the hall"."""
-    first, second = one.lower().split()[:1], other.lower().split()[:1]
-    return bool(first and second) and (
-        stem(first[0])[:4] == stem(second[0])[:4] or first[0] in ("the", "this", "that", "it")
-    )

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from memory.notes import NOBODY, OPEN, Change, Cue, Due, Item, Owner
+from memory.notes import NOBODY, OPEN, WITHDRAWN, Change, Cue, Due, Item, Owner
 from memory.wording import Sentence, content, content_of, likeness
 
 PUBLISHED = 0.5  # confidence from which an item is shown
@@ -32,6 +32,7 @@ class Notebook:
     at: int = 0  # sentences heard
     recent: deque[Sentence] = field(default_factory=lambda: deque(maxlen=12))
     request: Asked | None = None
+    offered: Asked | None = None  # help that somebody may welcome
     questions: deque[Asked] = field(default_factory=lambda: deque(maxlen=40))
     wavering: Asked | None = None  # "I change my mind": belongs to the reversal that follows
     decided: tuple[int, int] | None = None  # the last decision and the sentence of it
@@ -81,6 +82,14 @@ class Notebook:
             **now,  # type: ignore[arg-type]
         )
         self._touch(number)
+
+    def unsay(self, within: int) -> None:
+        """What was new at most so many sentences ago was not meant."""
+        self.request = self.offered = None
+        for number, item in self.items.items():
+            if self.at - self.touched.get(number, -within - 1) <= within and len(item.history) == 1 and not item.series:
+                self.items[number] = replace(item, status=WITHDRAWN, confidence=0.0)
+                self.changed.append(number)
 
     def taken(self) -> list[Item]:
         """The items that changed since the last call and may be shown, with their final names."""

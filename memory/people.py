@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from memory.notes import NOBODY, Owner
-from memory.wording import Sentence
+from memory.sounds import nearest
+from memory.wording import STOP, Sentence
 
 # Given names that are no other word when written small; others count where a speaker has them or the text writes them
 # in the middle of a sentence with a capital.
-_GIVEN = frozenset(
+GIVEN = frozenset(
     "aaron adam alan albert alex alexander alice amanda amir amy ana andrea andrew andy angela anita anja anke anna anne "
     "anton antonio barbara ben benjamin bernd beth bob brian bruno carla carlos carmen caroline catherine cathy charles "
     "chloe chris christian christina christine claire clara claudia colin daniel daniela dave david deborah denis diana "
@@ -62,6 +63,7 @@ class People:
 
     names: Mapping[str, str] = field(default_factory=dict)  # speaker label -> name
     roles: Mapping[str, str] = field(default_factory=dict)  # speaker label -> role in plain words, "project manager"
+    others: tuple[str, ...] = ()  # who is known and not here: names from the meetings before in the series
 
     @cached_property
     def by_word(self) -> dict[str, str]:
@@ -72,19 +74,38 @@ class People:
                 found[word] = "" if word in found and found[word] != label else label
         return found
 
+    @cached_property
+    def _elsewhere(self) -> dict[str, str]:
+        """First names of the others, in lower case, to the names as they are written."""
+        return {name.split()[0].lower(): name for name in self.others if name.split()}
+
+    def meant(self, word: str) -> str:
+        """The known first name, in lower case, that this word is, misheard or not; "" where it is none, or may be two.
+
+        A given name is itself: "Marina" is not Maria, though she may have been meant.
+        """
+        if word in self.by_word or word in self._elsewhere:
+            return word
+        if word in GIVEN or word in _NOT_NAMES or word in STOP:
+            return ""
+        return nearest(word, (*self.by_word, *self._elsewhere))
+
     def is_name(self, sentence: Sentence, word: int) -> bool:
         """Whether this word of the sentence names a person."""
         plain = sentence.words[word]
-        if plain in self.by_word or plain in _GIVEN:
+        if plain in self.by_word or plain in GIVEN:
             return True
         first, last = sentence.spans[word]
         written = sentence.text[first:last]
+        if plain in self._elsewhere or (written[:1].isupper() and self.meant(plain)):
+            return True
         capital = written[:1].isupper() and written[1:].islower() and len(written) > 2
         return capital and word > 0 and plain not in _NOT_NAMES and _after_a_comma_or_for(sentence, word)
 
     def known(self, owner: Owner) -> Owner:
         """The same one as a speaker, where a named person is one."""
-        label = self.by_word.get(owner.name.lower().split()[0], "") if owner.kind == "person" and owner.name else ""
+        first = owner.name.lower().split()[0] if owner.kind == "person" and owner.name else ""
+        label = self.by_word.get(self.meant(first), "") if first else ""
         return Owner("speaker", label) if label else owner
 
     def owner(self, words: str) -> Owner:
@@ -94,9 +115,11 @@ class People:
             return NOBODY
         if re.fullmatch(EVERYBODY, words) or re.fullmatch(TEAM, words):
             return Owner("group", words)
-        label = self.by_word.get(words.split()[0]) if words.split()[0] in self.by_word else ""
-        if label:
+        meant = self.meant(words.split()[0])
+        if label := self.by_word.get(meant, ""):
             return Owner("speaker", label)
+        if meant in self._elsewhere:
+            return Owner("person", self._elsewhere[meant])
         role = re.sub(r"^(?:the|our|your) ", "", words)
         holders = [who for who, theirs in self.roles.items() if theirs == role]
         if len(holders) == 1:

@@ -42,6 +42,11 @@ _TALK = re.compile(
     r"do (?:well|better|so|fine|without|anything|nothing|everything|what|now|next|with)|meet (?:again|up|next)|thank|welcome|introduce|remind you|note (?:that|down)|"
     r"write (?:it|that|this) down|say that|find (?:it|that|them)(?: \w+)?$|change my mind|send (?:it|that) back|share my screen)(?!\S)"
 )
+# What is done in the room, while the others look on; with a day to come it is a task all the same.
+_HERE = re.compile(
+    r"(?:draw|take (?:the |some |these |a few |basically )*(?:minutes|notes?|lunch|vote|break)|make (?:a |an |some |my )*(?:notes?|point|example|click|minutes)|"
+    r".*\b(?:whiteboard|on the board|powerpoint|points to|right now|in a (?:minute|second|moment))\b.*)(?!\S)"
+)
 _LEADING = re.compile(
     r"^(?:(?:also|then|just|please|maybe|perhaps|probably|definitely|certainly|quickly|now|still|first|actually|really|be|"
     r"try to|try and|go and|go ahead and|make sure to|make sure you|make sure that you|make sure we|remember to|have to|need to|"
@@ -143,8 +148,20 @@ class Span:
         empty = len(words) > 1 and base_form(words[0]) in _TASK_VERBS and all(word in _POINTS for word in words[1:])
         return empty or bool(_REFERS.match(" ".join(words)))
 
-    def worth(self) -> float:
-        """How much it looks like something to do after the meeting, -1 to 0.3; -1 is certainly none."""
+    @property
+    def does(self) -> bool:
+        """Whether it says what is done to the thing that it only points at: "send it to you", not "take care of it"."""
+        words = self.words
+        return (
+            len(words) > 1
+            and words[0] in _TASK_VERBS
+            and words[0] not in _BARE
+            and words[1] in ("it", "them", "that", "one")
+        )
+
+    def worth(self, *, needed: bool = False) -> float:
+        """How much it looks like something to do after the meeting, -1 to 0.3; -1 is certainly none. What somebody is
+        said to be `needed` for is hardly ever the talk itself."""
         words = self.words
         if not words or self.refers:
             return -1.0
@@ -156,17 +173,19 @@ class Span:
             return (
                 0.0
                 if self.due.date and words[0] in ("start", "discuss", "end", "talk", "show", "explain", "use", "leave")
-                else -1.0
+                else (0.0 if needed else -1.0)
             )
         is_task = base_form(words[0]) in _TASK_VERBS
         now = bool({"now", "here", "briefly", "quickly"} & set(self.sentence.words)) and not self.due.date
-        return (0.1 if is_task else -0.15) - (0.2 if now else 0.0) + (0.15 if self.due else 0.0)
+        here = bool(_HERE.match(plain)) and not self.due
+        return (0.1 if is_task else -0.15) - (0.2 if now or here else 0.0) + (0.15 if self.due else 0.0)
 
 
+_BARE = frozenset("take get keep make look put start stop try show give find add run move".split())
 _POINTS = frozenset("it that this them those these him her you us over out to for on up too also myself one".split())
 _TRAILING = frozenset(
     "and or but so then to the a an of for with by on in at okay also please is that right now too just maybe i we you um "
-    "it as from be".split()
+    "as from be".split()
 )
 
 

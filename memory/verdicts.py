@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from memory.cues import Hearing, Policy
 from memory.notes import Cue
-from memory.tasks import Span
+from memory.tasks import Span, starts_a_task
 from memory.wording import Sentence
 
 _ACT = (
@@ -25,7 +25,11 @@ _DECISIONS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
         (r"^(?:" + _SO + r" )*decided (?P<what>\S.*)", 0.65),
         (r"(?<!\S)(?:let us|we will|we|we are going to|i would say we|i think we should|we should|we can) (?:just |all |then |therefore |definitely |simply )*(?P<what>(?:go|stick|stay|work|proceed) (?:with|for|ahead with)\b.*)", 0.6),
         (rf"(?:^|(?<!\S){_SO} )(?:{_SO} )*(?:let us|we will|we are going to|we are|we|we just) (?:just |all |then |therefore |not )*(?P<what>{_ACT}\b.*)", 0.42),
+        (rf"(?:^|(?<!\S){_SO} )(?:{_SO} )+we (?P<what>(?:do not|will not|are not going to) (?!have\b|need\b|know\b|want\b|think\b|see\b|even\b|get\b|really\b)\S.*)", 0.55),
+        (r"(?:^|(?<!\S)(?:so|then|okay|and|but|well) )(?P<what>(?:from|as of|starting) (?:now on|today|tomorrow|next \w+|january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|the \w+)(?: on)? (?:the|we|our|every|all|there) \S.*)", 0.52),
+        (rf"(?<!\S)(?:forget|drop|scrap|skip) (?:about )?(?:the|that|this) (?:\S+ ){{1,5}}?(?:and |so )?we (?P<what>{_ACT}\b.*)", 0.6),
         (r"(?<!\S)(?:therefore|in that case|then it is clear|in the end) (?:let us|we) (?P<what>" + _ACT + r"\b.*)", 0.55),
+        (r"^(?:(?:so|and|then|okay|right) )+we (?P<what>(?P<doing>[a-z]+) (?:to|the|an?|with|for|our) \S.*)", 0.42),
         (r"(?<!\S)i (?:have )?(?:decide|decided) (?:to|that|on) (?P<what>\S.*)", 0.6),
         (r"(?<!\S)(?:so|then|okay|good|therefore) (?:it is|it will be|that will be) (?:going to be )?(?P<what>(?:the|a|an|no)\b.*) then$", 0.45),
         (r"(?<!\S)(?P<what>(?:the|this|our) \S.*?) (?:is|was|has been) (?:approved|accepted|rejected|agreed|chosen|confirmed|adopted|decided)(?!\S)", 0.55),
@@ -52,15 +56,23 @@ def decisions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         if strength < EXPLICIT and postponed(sentence):
             continue
         for found in pattern.finditer(sentence.plain):
-            last = sentence.word_at(found.end("what") + 1)
-            first = _after_we(sentence, sentence.word_at(found.start("what")))
-            span = Span(sentence, first, last, hearing.day, hearing.language)
-            span.found = None  # "to the fifteenth of June" is what was decided, not by when
+            span = _told(sentence, found, hearing, _after_we(sentence, sentence.word_at(found.start("what"))))
             words = span.words
+            if "doing" in found.groupdict() and not starts_a_task([found["doing"]]):
+                continue
             if len(words) < 2 or _IDLE.match(" ".join(words)) or span.refers:
                 continue
             yield Cue("decide", span.text, strength=strength)
             return
+
+
+def _told(sentence: Sentence, found: re.Match[str], hearing: Hearing, first: int = -1) -> Span:
+    """The words of the pattern's group "what", or from word `first` on; "to the fifteenth of June" belongs to them and
+    is not by when."""
+    first = sentence.word_at(found.start("what")) if first < 0 else first
+    span = Span(sentence, first, sentence.word_at(found.end("what") + 1), hearing.day, hearing.language)
+    span.found = None
+    return span
 
 
 def _after_we(sentence: Sentence, first: int) -> int:
@@ -103,11 +115,7 @@ def reversals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             continue
         what = ""
         if found["what"]:
-            span = Span(
-                sentence, sentence.word_at(found.start("what")), sentence.word_at(found.end("what") + 1), hearing.day
-            )
-            span.found = None
-            what = span.text
+            what = _told(sentence, found, hearing).text
         named = re.search(r"(?:take back|withdraw|undo|reverse|revoke|forget|change)", sentence.plain)
         yield Cue(
             "reverse", what, strength=0.7 if named else 0.5, about="that", details={"named": "yes"} if named else {}
@@ -158,8 +166,7 @@ def questions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """Questions, and what leaves one open; a question that nobody leaves open is just talk."""
     declared = _OPEN_QUESTION.search(sentence.plain)
     if declared:
-        span = Span(sentence, sentence.word_at(declared.start("what")), len(sentence.words), hearing.day)
-        span.found = None
+        span = _told(sentence, declared, hearing)
         if len(span.words) > 2:
             yield Cue("question", span.text, strength=0.6)
         return
@@ -201,8 +208,7 @@ def risks(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     for pattern in _RISKS:
         found = pattern.search(sentence.plain)
         if found:
-            span = Span(sentence, sentence.word_at(found.start("what")), len(sentence.words), hearing.day)
-            span.found = None
+            span = _told(sentence, found, hearing)
             if len(span.words) > 1:
                 yield Cue("risk", span.text, strength=0.6)
                 return

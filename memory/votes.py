@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from memory.marks import GROUP, Marks
@@ -34,12 +34,20 @@ def views(marks: Marks) -> dict[str, float]:
     return {"action": marks.action, "decision": marks.decision, "question": marks.question}
 
 
-def weighed(item: Item, found: Mapping[str, float]) -> Item:
-    """The item after the memory's view of what was just said of it; one that is shown already stays as it is."""
+def believing(marks: Iterable[Marks]) -> frozenset[str]:
+    """The kinds of items that the memory does not doubt everywhere in a meeting. Where it does, the talk is
+    unlike what it was trained on, and that it does not believe a task says nothing."""
+    seen = [views(mark) for mark in marks]
+    return frozenset(kind for kind, weight in WEIGHTS.items() if any(view[kind] >= weight.doubts for view in seen))
+
+
+def weighed(item: Item, found: Mapping[str, float], believed: frozenset[str]) -> Item:
+    """The item after the memory's view of what was just said of it; one that is shown already stays as it is. Its
+    doubt counts for the kinds that it `believed` in."""
     view, weight = found.get(item.kind), WEIGHTS.get(item.kind)
     if view is None or weight is None or item.id:
         return item
-    shift = LIFT if view >= weight.lifts else -weight.sinks if view < weight.doubts else 0.0
+    shift = LIFT if view >= weight.lifts else -weight.sinks if view < weight.doubts and item.kind in believed else 0.0
     return replace(item, confidence=min(0.95, item.confidence + shift))
 
 

@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from audio.speech import Utterance
+from memory.sounds import shared
 
 _WORD = re.compile(r"[^\W_]+(?:['’.][^\W_]+)*")
+_STRAY = re.compile(r"\s*(?:[,;]\s*)+(?=[.?!])")  # the comma of " ,.", as some recognisers leave it
+_CUT_OFF = re.compile(
+    r"(?<!\S)(?:the|a|an|my|your|our|to|of|by|for|with|from|and|will|can|could|is|are) ?\.?$", re.IGNORECASE
+)
 _SENTENCE_END = re.compile(r"(?<=[.?!;])[\"')\]]*\s+")
 _CONTRACTIONS = {
     "won't": "will not", "can't": "can not", "cannot": "can not", "shan't": "shall not", "let's": "let us", "gonna": "going to",
@@ -19,6 +24,7 @@ _CONTRACTIONS = {
 }  # fmt: skip
 _TAILS = {"'ll": " will", "'re": " are", "'ve": " have", "'m": " am", "n't": " not"}
 _IS_AFTER = {"it", "that", "he", "she", "what", "who", "there", "here", "how", "where", "everybody"}
+UNSURE = 0.5  # probability below which the recogniser doubts a word
 FILLERS = frozenset("uh um erm er hmm mm ah eh oh mhm huh mh".split())
 STOP = frozenset(
     "a an the this that these those it its he she they them we us our ours you your yours i me my mine his her their "
@@ -42,6 +48,7 @@ class Sentence:
     text: str
     words: tuple[str, ...]
     spans: tuple[tuple[int, int], ...]  # character offsets in `text`, one pair a word
+    unsure: frozenset[str] = frozenset()  # words that the recogniser itself doubts
 
     @cached_property
     def plain(self) -> str:
@@ -78,9 +85,21 @@ class Sentence:
 
 def sentences(utterance: Utterance) -> list[Sentence]:
     """The sentences of an utterance that hold a word."""
-    pieces = (piece.strip() for piece in _SENTENCE_END.split(utterance.text.strip()))
-    made = (_sentence(utterance, piece) for piece in pieces if piece)
+    made = (_sentence(utterance, piece) for piece in _pieces(utterance.text))
     return [sentence for sentence in made if sentence.words]
+
+
+def _pieces(text: str) -> list[str]:
+    """The text at its full stops, where one does not cut a sentence that plainly goes on: "by the. Twentieth", or
+    "And I ,. will order", where sentences begin with capitals."""
+    pieces: list[str] = []
+    for piece in _SENTENCE_END.split(_STRAY.sub("", text.strip())):
+        runs_on = piece[:1].islower() and pieces and pieces[-1][:1].isupper() and pieces[-1][-1:] == "."
+        if pieces and (runs_on or _CUT_OFF.search(pieces[-1])):
+            pieces[-1] = f"{pieces[-1].rstrip(' .')} {piece[:1].lower() + piece[1:]}"
+        elif piece.strip():
+            pieces.append(piece.strip())
+    return pieces
 
 
 def read(text: str) -> Sentence:
@@ -91,7 +110,9 @@ def read(text: str) -> Sentence:
 
 def _sentence(utterance: Utterance, text: str) -> Sentence:
     words, spans = _words(text)
-    return Sentence(utterance.id, utterance.speaker, utterance.start_s, text, words, spans)
+    doubted = [word.text for word in utterance.words if word.probability < UNSURE]
+    unsure = frozenset(_words(" ".join(doubted))[0]) if doubted else frozenset()
+    return Sentence(utterance.id, utterance.speaker, utterance.start_s, text, words, spans, unsure)
 
 
 @lru_cache(maxsize=20_000)  # every stage reads the same sentences; two long meetings of them
@@ -157,10 +178,25 @@ def content_of(text: str) -> frozenset[str]:
 
 def likeness(one: frozenset[str], other: frozenset[str]) -> float:
     """How much of the smaller set the larger one holds, 0 to 1; two sets that share one of many words are unlike."""
-    shared = len(one & other)
-    if not shared:
+    both = shared(one, other)
+    if not both:
         return 0.0
-    return shared / (0.6 * min(len(one), len(other)) + 0.4 * max(len(one), len(other)))
+    return both / (0.6 * min(len(one), len(other)) + 0.4 * max(len(one), len(other)))
+
+
+POINTS_AT = re.compile(r"\b(?:it|that|them|those|one)\b", re.IGNORECASE)  # a word that stands for a thing
+
+
+def last_thing(sentence: Sentence) -> str:
+    """The last thing that a sentence names, as "the password" in "I don't have the password"; "" for none."""
+    first = max((i for i, word in enumerate(sentence.words) if word in _DETERMINERS), default=-1)
+    last = first + 1
+    while first >= 0 and last < len(sentence.words) and last - first < 4 and sentence.words[last] not in STOP:
+        last += 1
+    return f"the {tidy(sentence.original(first + 1, last))}" if 0 <= first < last - 1 else ""
+
+
+_DETERMINERS = frozenset("the a an my your our this some any these those".split())
 
 
 def tidy(text: str) -> str:

@@ -20,7 +20,7 @@ from pipeline.export import FORMATS, minutes
 from pipeline.journal import rewrite
 from pipeline.library import MEETINGS, Library, Meeting
 from pipeline.mind import BEFORE, STATE
-from pipeline.series import FOLDER as SERIES
+from pipeline.series import lists
 from pipeline.voiceprints import Voiceprints, overwritten
 from retrieval import documents
 from retrieval.passage import ShelfError
@@ -43,17 +43,18 @@ class Forgotten:
     left: tuple[Path, ...]  # files in the home, and exports, that still hold the name, or are named after it
 
 
-def forget_meeting(meeting: Meeting, library: Library, shelf: Callable[[], Shelf]) -> int:
+def forget_meeting(meeting: Meeting, library: Library, shelf: Callable[[], Shelf], warn: Callable[[str], None]) -> int:
     """Remove a meeting from the library, the shelf, its series and every memory; returns how many memories went.
 
-    `shelf` is called only where there is one. Raises PipelineError or ShelfError where a disk refuses.
+    `shelf` is called only where there is one, `warn` for a series whose file is damaged.
+    Raises PipelineError or ShelfError where a disk refuses.
     """
     library.delete(meeting)
     if (library.home / "shelf").is_dir():
         shelf().drop(meeting.id)
-    gone = _unremembered([meeting.id], library.home, library)
-    for path, listed in _series(library.home):
-        if meeting.id in listed["meetings"]:
+    gone = _unremembered([meeting.id], library, warn)
+    for path, listed in lists(library.home, lambda _: None):  # they were told just now
+        if listed and meeting.id in listed["meetings"]:
             kept = [id for id in listed["meetings"] if id != meeting.id]
             _written(path, json.dumps({**listed, "meetings": kept}))
     return gone
@@ -78,7 +79,7 @@ def forget_person(
     prints = Voiceprints(library.home).forget(name, warn=warn)
     changes = {m.id: rewrite(library.folder(m), lambda event: _without(event, mention)) for m in library.meetings()}
     changed = [id for id, count in changes.items() if count]
-    memories = _unremembered(changed, library.home, library)
+    memories = _unremembered(changed, library, warn)
     if changed and (library.home / "shelf").is_dir():
         for id in changed:  # what is asked for next puts them there again, without the name
             shelf().drop(id)
@@ -96,11 +97,17 @@ def mentions(name: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{found})(?!\w)", re.IGNORECASE)
 
 
-def _unremembered(meetings: Iterable[str], home: Path, library: Library) -> int:
-    """Remove the memories that heard these meetings: their own, and in a series those of all that came after them."""
+def _unremembered(meetings: Iterable[str], library: Library, warn: Callable[[str], None]) -> int:
+    """Remove the memories that heard these meetings: their own, and in a series those of all that came after them.
+
+    A series whose file is damaged may have heard them: its memory goes too, where there is anything to forget.
+    """
     gone, folders = set(meetings), set[Path]()
-    for path, listed in _series(home):
-        order = list(listed["meetings"])
+    for path, listed in lists(library.home, warn):
+        if listed is None:
+            folders |= {path.with_suffix("")} if gone else set()
+            continue
+        order = listed["meetings"]
         heard = [at for at, id in enumerate(order) if id in gone]
         if heard:
             folders |= {library.home / MEETINGS / id for id in order[heard[0] :]}
@@ -108,17 +115,6 @@ def _unremembered(meetings: Iterable[str], home: Path, library: Library) -> int:
     folders |= {library.home / MEETINGS / id for id in gone}
     states = sorted(f / name for f in folders for name in (STATE, BEFORE))
     return sum(overwritten(path) for path in states if path.is_file())
-
-
-def _series(home: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The files that list the meetings of a series, and what they say; damaged ones are passed over."""
-    for path in sorted((home / SERIES).glob("*.json")):
-        try:
-            listed = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(listed, dict) and isinstance(listed.get("meetings"), list):
-            yield path, listed
 
 
 def _written(path: Path, text: str) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # torch takes a second to import, also where no memory is wan
 
 STATE = "memory.safetensors"  # beside the journal, once the meeting is over
 BEFORE = "memory-before.safetensors"  # what the meeting took over from the series
+EVERY = 8  # utterances that are heard in one step: a seventh of the work, and the same marks some seconds later
 _EVIDENCE = 8  # utterances that an event of a topic names
 _TOLD = 4  # decimals of a probability in the journal
 
@@ -73,6 +74,15 @@ def remember(
     return stage
 
 
+def _in_steps(said: int, segment: int) -> int:
+    """How many of so many utterances a listener has heard that hears EVERY at once, and always up to a full segment."""
+    heard = pending = 0
+    while heard + (step := min(EVERY, segment + LOOKAHEAD - pending)) <= said:
+        heard, pending = heard + step, pending + step
+        pending = LOOKAHEAD if pending == segment + LOOKAHEAD else pending
+    return heard
+
+
 def person(name: str) -> str:
     """What a series' memory calls somebody: the same for the same name, which cannot be read from it."""
     return "p" + sha256(name.strip().casefold().encode()).hexdigest()[:16]
@@ -90,6 +100,7 @@ class _Listener:
         self._spoken = _Spoken()
         self._topic = -1
         self._marks: list[Marks] = []
+        self._waiting: list[str] = []  # utterances that the next step hears
         self._said: dict[str, Heard] = {}  # with speakers and texts as they are known now
         self._names: dict[str, str] = {}
         self._stale = False  # what is in the banks was said by others, or otherwise, than is known now
@@ -146,7 +157,10 @@ class _Listener:
             self._start = self._inherited(self._mind)
         except MindError as error:
             yield Trouble(f"{error} (the meeting goes on with an empty memory)")
+        late = list(self._said)[_in_steps(len(self._said), self._mind.segment) :]
+        waiting = {id: self._said.pop(id) for id in late}
         self._again()
+        self._wait(waiting)
 
     def _inherited(self, mind: Mind) -> MemoryState:
         """Kept beside the journal too: after a break it begins as before, whatever the series holds by then."""
@@ -169,8 +183,8 @@ class _Listener:
                 self._topic = mark.topic if mark.boundary else self._topic
             waiting = len(heed.state.ledger.topics)
             self._marks = [self._told(m) for m in heed.marks[len(heed.marks) - waiting :]]
-        self._spoken.texts = {u.id: u.text for u in self._said.values()}
-        self._spoken.starts = {u.id: u.start_s for u in self._said.values()}
+        self._spoken.texts |= {u.id: u.text for u in self._said.values()}
+        self._spoken.starts |= {u.id: u.start_s for u in self._said.values()}
 
     def _keyed(self, heard: Heard) -> Heard:
         """With the speaker as the memory calls them: in a series who has a name is the same in every meeting."""
@@ -189,18 +203,31 @@ class _Listener:
     def _hear(self, id: str) -> Iterator[Event]:
         if self._mind is None or self._state is None:
             return
-        heard = self._said[id]
-        ready = len(self._state.ledger.pending) + 1 - LOOKAHEAD
-        if self._stale and ready >= self._mind.segment:  # corrected before it goes into the banks
-            last = self._said.pop(id)
+        self._wait({id: self._said[id]})
+        full = len(self._state.ledger.pending) + len(self._waiting) >= self._mind.segment + LOOKAHEAD
+        if full or len(self._waiting) >= EVERY:
+            yield from self._step(self._mind, self._state, full)
+
+    def _wait(self, more: Mapping[str, Heard]) -> None:
+        for id, heard in more.items():
+            self._said[id] = heard
+            self._waiting.append(id)
+            self._spoken.texts[id], self._spoken.starts[id] = heard.text, heard.start_s
+
+    def _step(self, mind: Mind, state: MemoryState, full: bool) -> Iterator[Event]:
+        """What waits is heard; where that fills a segment, what was corrected is put right before."""
+        new = {id: self._said.pop(id) for id in self._waiting}
+        self._waiting = []
+        if self._stale and full:
             self._again()
-            self._said[id] = last
-        self._spoken.texts[id], self._spoken.starts[id] = heard.text, heard.start_s
-        yield from self._heed(self._mind, self._mind.hear(self._state, self._keyed(heard)))
+        self._said |= new
+        yield from self._heed(mind, mind.absorb(self._state or state, [self._keyed(u) for u in new.values()]))
 
     def _end(self) -> Iterator[Event]:
         if self._mind is None or self._state is None:
             return
+        if self._waiting:
+            yield from self._step(self._mind, self._state, full=False)
         if self._stale:
             self._again()
         yield from self._heed(self._mind, self._mind.finish(self._state))

@@ -29,6 +29,7 @@ from memory.notes import (
 from memory.people import Addressed, People
 from memory.settle import settled
 from memory.summary import salient
+from memory.votes import believing
 from memory.wording import Sentence, content_of, sentences, tidy
 from pipeline.events import Concluded, Corrected, Event, Learned, Named, Opened, Said, to_line
 from pipeline.transcript import Transcript, display_name
@@ -112,11 +113,12 @@ class _Taker:
 
     def _heard_again(self, spoken: Iterable[Utterance]) -> list[Item]:
         """The items of the whole meeting, now that every text, speaker and name is settled."""
-        again = Extractor(self._day, people=self._people(), carried=self._carried)
+        believed = believing(self._marks.values())
+        again = Extractor(self._day, people=self._people(), carried=self._carried, believed=believed)
         for utterance in spoken:
             again.hear(utterance, self._marks.get(utterance.id))
         again.finish()
-        return [item for item in again.book.items.values() if item.id]
+        return [item for item in again.book.items.values() if item.id and item.status != WITHDRAWN]
 
     def _note(self, utterance: Utterance) -> Iterator[Event]:
         if self._extractor is None:  # a journal without its head
@@ -136,7 +138,9 @@ class _Taker:
             self._extractor.people = self._people()
 
     def _people(self) -> People:
-        return People({label: name for label, (name, _) in self._names.items() if name})
+        before = (item.owner.name for item in self._carried if item.owner.kind == "person")
+        here = {label: name for label, (name, _) in self._names.items() if name}
+        return People(here, others=tuple(dict.fromkeys(name for name in before if name not in here.values())))
 
     def _learned(self, items: Iterable[Item]) -> Iterator[Learned]:
         return (Learned(i.kind, to_content(i), i.evidence) for i in items if i.id not in self._by_hand)

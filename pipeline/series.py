@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memory.notes import Item
 from pipeline.events import Named, PipelineError
@@ -42,14 +42,8 @@ class Series:
         """The ids of its meetings; those that were deleted since are left out. Raises PipelineError."""
         if not self.path.exists():
             return []
-        try:
-            listed = json.loads(self.path.read_text(encoding="utf-8"))["meetings"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise PipelineError(
-                f"{self.path} cannot be read; put a backup in its place or remove it to begin the series anew"
-            ) from error
         there = {meeting.id for meeting in self.library.meetings()}
-        return [id for id in listed if id in there]
+        return [id for id in read_list(self.path)["meetings"] if id in there]
 
     def join(self, meeting: str) -> None:
         """This meeting belongs to the series from now on. Raises PipelineError where the disk refuses."""
@@ -84,17 +78,35 @@ class Series:
         return carried_over(minutes_of(self.library.events(last)), self.name, len(earlier))
 
 
-def all_series(library: Library) -> Iterator[Series]:
-    """Every series of the library. Raises PipelineError where a file of one cannot be read."""
-    for path in sorted((library.home / FOLDER).glob("*.json")):
+def read_list(path: Path) -> dict[str, Any]:
+    """What the file of a series says: "name", and "meetings" by id. Raises PipelineError where it is damaged."""
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(listed["name"], str) and isinstance(listed["meetings"], list):
+            return {**listed, "meetings": [str(id) for id in listed["meetings"]]}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise PipelineError(f"{path} cannot be read; put a backup in its place or remove it to begin the series anew")
+
+
+def lists(home: Path, warn: Callable[[str], None]) -> Iterator[tuple[Path, dict[str, Any] | None]]:
+    """The files of all series and what they say; a damaged one is told, and None: the others must not wait for it."""
+    for path in sorted((home / FOLDER).glob("*.json")):
         try:
-            name = json.loads(path.read_text(encoding="utf-8"))["name"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise PipelineError(f"{path} cannot be read; put a backup in its place or remove it") from error
-        yield Series(str(name), library)
+            yield path, read_list(path)
+        except PipelineError as error:
+            warn(str(error))
+            yield path, None
 
 
-def memories_without(library: Library, person: str, load: Callable[[], Mind]) -> list[tuple[Path, MemoryState]]:
+def all_series(library: Library, warn: Callable[[str], None]) -> Iterator[Series]:
+    """Every series of the library whose file can be read; the others are told."""
+    return (Series(listed["name"], library) for _, listed in lists(library.home, warn) if listed)
+
+
+def memories_without(
+    library: Library, person: str, load: Callable[[], Mind], warn: Callable[[str], None]
+) -> list[tuple[Path, MemoryState]]:
     """The memories of all series that this person was named in, without them, and where they are kept."""
-    made = [(series.state_path, series.heard_without(person, load)) for series in all_series(library)]
+    made = [(series.state_path, series.heard_without(person, load)) for series in all_series(library, warn)]
     return [(path, state) for path, state in made if state is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import PurePath
@@ -15,6 +16,8 @@ from retrieval.shelf import Shelf
 from retrieval.words import STOPWORDS, stem, terms
 
 _PLACE = {"section": "section", "chapter": "section", "part": "section", "page": "page"}
+_MISHEARD = {"won": 1, "to": 2, "too": 2, "tree": 3, "for": 4, "fore": 4, "ate": 8}  # numbers, where "of the" follows
+LIKE = 0.75  # likeness (difflib) from which a word next to others that fit is taken for one misheard: "action three"
 UNNAMED = 0.78  # score from which words that name no document count as taken from one
 NAMED = 0.15  # share of the words, by weight, that a named document's passage must hold when no place is named
 WORDS = 3  # and that many of its words must stand there
@@ -35,8 +38,10 @@ class Reference:
 def cited(text: str, shelf: Shelf, *, before: Sequence[str] = ()) -> Reference | None:
     """The passage that `text` refers to, or None; `before` is what was said just before, the latest last."""
     known = list(shelf.marks("document"))
-    section, page = _number_after(text, "section"), _number_after(text, "page")
     documents = _named(text, known)
+    section, page = _number_after(text, "section"), _number_after(text, "page")
+    if not section and not page:  # nothing of a place was understood, or not all of it
+        section, page, documents = _misheard_place(text, documents, known)
     if not documents and (section or page):
         documents = next(filter(None, (_named(said, known) for said in list(before)[: -MOST_BACK - 1 : -1])), [])
     if documents or section or page:
@@ -65,6 +70,8 @@ def _named(text: str, documents: Sequence[str]) -> list[str]:
     """The documents whose name is said in one piece; the longest name wins: "test report" is not any report."""
     said = [stem(term) for term in terms(text)]
     heard = {d: len(_name(d)) for d in documents if _name(d) and _stands_in(_name(d), said)}
+    if not heard:  # one word of several may be misheard: "the survey rapport"
+        heard = {d: len(_name(d)) for d in documents if len(_name(d)) > 1 and _nearly_in(_name(d), said)}
     longest = max(heard.values(), default=0)
     return [document for document, length in heard.items() if length == longest]
 
@@ -78,6 +85,15 @@ def _stands_in(part: list[str], whole: list[str]) -> bool:
     return any(whole[i : i + len(part)] == part for i in range(len(whole) - len(part) + 1))
 
 
+def _nearly_in(part: list[str], whole: list[str]) -> bool:
+    windows = (whole[i : i + len(part)] for i in range(len(whole) - len(part) + 1))
+    return any(
+        sum(a != b for a, b in zip(part, window, strict=True)) == 1
+        and all(_like(a, b) for a, b in zip(window, part, strict=True))
+        for window in windows
+    )
+
+
 def _number_after(text: str, kind: str) -> int | None:
     """The number in "section three", "page 12"; None where none is said."""
     said = terms(re.sub(r"\bone\b", "1", text, flags=re.IGNORECASE).replace("§", " section "))
@@ -85,6 +101,29 @@ def _number_after(text: str, kind: str) -> int | None:
         if _PLACE.get(word) == kind and number.isdigit() and len(number) < 5:
             return int(number)
     return None
+
+
+def _misheard_place(text: str, documents: list[str], known: Sequence[str]) -> tuple[int | None, int | None, list[str]]:
+    """Section, page and documents of "action for of the test and": the form tells that a place of a document is meant.
+
+    A word before a number counts as "section" or "page" where it is nearly that word and a document follows whose name
+    has at least one of the words said; where several have, none is meant.
+    """
+    said = terms(text)
+    for i, (word, number, of) in enumerate(zip(said, said[1:], said[2:], strict=False)):
+        value = int(number) if number.isdigit() and len(number) < 5 else _MISHEARD.get(number, 0)
+        kind = next((kind for place, kind in _PLACE.items() if _like(word, place)), "")
+        if not value or not kind or of != "of" or said[i + 3 : i + 4] not in (["the"], ["our"], ["your"], ["that"]):
+            continue
+        after = [stem(term) for term in said[i + 3 : i + 7] if term not in STOPWORDS]
+        meant = documents or [d for d in known if set(_name(d)) & set(after)]
+        if len(meant) == 1:
+            return (value, None, meant) if kind == "section" else (None, value, meant)
+    return None, None, documents
+
+
+def _like(word: str, other: str) -> bool:
+    return word == other or (len(word) > 3 and SequenceMatcher(None, word, other).ratio() >= LIKE)
 
 
 def _at(passage: Passage, section: int | None, page: int | None) -> bool:

@@ -61,12 +61,24 @@ def test_topics_are_proved_and_titled_with_words_that_were_said(tmp_path: Path) 
         assert all(word in " ".join(texts.values()) for word in topic.content["title"].lower().split())
 
 
-def test_a_resumed_meeting_learns_what_an_uninterrupted_one_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cut", [1, 7, 8, 9, 19, 20, 24, 29])  # also where some were heard in no step yet
+def test_a_resumed_meeting_learns_what_an_uninterrupted_one_does(tmp_path: Path, cut: int) -> None:
     coming = [*said(30), Concluded(90.0, 80.0)]
     whole = list(remember(lambda: MIND, tmp_path)([], coming))
-    first = list(_until(remember(lambda: MIND, tmp_path)([], coming), 20))
-    rest = list(remember(lambda: MIND, tmp_path)(first, coming[20:]))
+    first = list(_until(remember(lambda: MIND, tmp_path)([], coming), cut))
+    rest = list(remember(lambda: MIND, tmp_path)(first, coming[cut:]))
     assert untimed([*first, *rest]) == untimed(whole)
+
+
+def test_eight_at_a_step_are_marked_as_one_by_one(tmp_path: Path) -> None:
+    heard = conversation(2 * MIND.segment + 5)
+    coming = [*said(len(heard)), Concluded(900.0, 800.0)]
+    told = list(marks_of(remember(lambda: MIND, tmp_path)([], coming)))
+    alone = list(MIND.read(heard))
+    assert [(m.utterance_id, m.act, m.topic, m.boundary) for m in told] == [
+        (m.utterance_id, m.act, m.topic, m.boundary) for m in alone
+    ]
+    assert [m.action for m in told] == pytest.approx([m.action for m in alone], abs=1e-4)
 
 
 def _until(events: Iterator[Event], count: int) -> Iterator[Event]:

@@ -11,6 +11,7 @@ from memory.corpora import MindError
 from memory.mind import Mind
 from memory.state import MemoryState
 from pipeline.events import Event, Named, Opened, PipelineError
+from pipeline.forgetting import forget_person
 from pipeline.library import Library
 from pipeline.mind import STATE, Carry, person, remember
 from pipeline.series import FOLDER, Series, all_series, memories_without
@@ -43,8 +44,8 @@ def test_a_person_is_heard_out_of_a_series(tmp_path: Path) -> None:
     never, _ = meetings(
         tmp_path / "never", [e for e in coming if getattr(getattr(e, "utterance", None), "speaker", "") != "B"]
     )
-    assert [s.name for s in all_series(series.library)] == ["Weekly sync"]
-    ((path, after),) = memories_without(series.library, " BORIS ", lambda: MIND)
+    assert [s.name for s in all_series(series.library, pytest.fail)] == ["Weekly sync"]
+    ((path, after),) = memories_without(series.library, " BORIS ", lambda: MIND, pytest.fail)
     other = MemoryState.load(never.state_path)
     assert path == series.state_path
     assert close(after, other)
@@ -58,7 +59,7 @@ def test_who_was_never_there_changes_nothing(tmp_path: Path) -> None:
     def never() -> Mind:
         raise AssertionError("nothing has to be heard again")
 
-    assert memories_without(series.library, "Clara", never) == []
+    assert memories_without(series.library, "Clara", never, pytest.fail) == []
 
 
 def test_without_weights_forgetting_says_so_and_leaves_the_memory(tmp_path: Path) -> None:
@@ -68,15 +69,37 @@ def test_without_weights_forgetting_says_so_and_leaves_the_memory(tmp_path: Path
         raise MindError("the weights are gone; install again")
 
     with pytest.raises(MindError):
-        memories_without(series.library, "Anna", missing)
+        memories_without(series.library, "Anna", missing, pytest.fail)
     assert person("Anna") in MemoryState.load(series.state_path).ledger.speakers
 
 
-def test_a_damaged_list_of_a_series_is_named(tmp_path: Path) -> None:
+DAMAGED = ["{", "[]", "{}", '{"name": "x"}', '{"name": 1, "meetings": []}', '{"name": "x", "meetings": 3}', "\x00"]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_list_of_a_series_is_told_and_the_others_are_read(tmp_path: Path, content: str) -> None:
     series, _ = meetings(tmp_path / "home", [Named("A", "Anna", "user"), *said(12), END])
-    (tmp_path / "home" / FOLDER / "broken.json").write_text("{")
+    (tmp_path / "home" / FOLDER / "broken.json").write_text(content)
+    told: list[str] = []
+    assert [s.name for s in all_series(series.library, told.append)] == ["Weekly sync"]
+    assert "broken.json cannot be read" in told[0]
     with pytest.raises(PipelineError, match=r"broken\.json cannot be read"):
-        list(all_series(series.library))
+        Series("broken", series.library).meetings()
+
+
+def test_a_person_is_forgotten_beside_a_damaged_list_whose_memory_goes_too(tmp_path: Path) -> None:
+    series, _ = meetings(tmp_path / "home", [Named("A", "Anna", "user"), *said(12), END])
+    broken = tmp_path / "home" / FOLDER / "broken.json"
+    broken.write_text("{")
+    state = broken.with_suffix("") / series.state_path.name
+    state.parent.mkdir()
+    state.write_bytes(series.state_path.read_bytes())
+    told: list[str] = []
+    gone = forget_person("Anna", series.library, shelf=lambda: pytest.fail("there is no shelf"), warn=told.append)
+    assert gone.meetings == 2
+    assert not state.exists()
+    assert not series.state_path.exists()
+    assert [sentence for sentence in told if "broken.json cannot be read" in sentence]
 
 
 def test_the_second_meeting_begins_where_the_first_ended(tmp_path: Path) -> None:

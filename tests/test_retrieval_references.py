@@ -111,3 +111,32 @@ def test_forms_of_a_word_have_one_stem() -> None:
         assert len({stem(word) for word in forms.split()}) == 1
     assert len({stem(word) for word in "plan paper page case cable".split()}) == 5
     assert keywords("what is it") == ["what", "is", "it"]
+
+
+@pytest.mark.parametrize(
+    ("text", "document", "section", "page"),
+    [
+        ("Action for of the test and says that we drop it twenty times.", "test-plan.docx", 4, None),
+        ("Action three of the survey report has a table with all the complaints.", "survey-report.md", 3, None),
+        ("Pages two of the budget: the charger costs six euros.", "budget.pdf", None, 2),
+        ("In section two of the survey rapport sixty percent lack the cable.", "survey-report.md", 2, None),
+    ],
+)
+def test_a_place_that_was_misheard_is_known_by_its_form(
+    shelf: Shelf, text: str, document: str, section: int | None, page: int | None
+) -> None:
+    found = cited(text, shelf)
+    assert found is not None
+    assert (found.hit.passage.name, found.section, found.page) == (document, section, page)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We saw action four of the play last night.",
+        "The stages for of the rocket are tested.",
+        "The action three of us planned was a party.",
+    ],
+)
+def test_other_numbers_name_no_place(shelf: Shelf, text: str) -> None:
+    assert cited(text, shelf) is None

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -38,6 +39,22 @@ from pipeline.settings import Settings
 HURRIED_ROOM = 20  # chunks, 2 s: a recording that is played faster than it can be heard waits for its hearer
 
 
+@dataclass(frozen=True)
+class Held:
+    """Which meeting is listened to, as the flags of the same names say."""
+
+    from_file: Path | None
+    pace: float
+    title: str
+    series: str
+    began: str | None
+
+    @property
+    def called(self) -> str:
+        """The title, or one that is made of what is there."""
+        return self.title or (self.from_file.stem if self.from_file else "Meeting")
+
+
 @click.command()
 @setting_flags("recognition", "audio", "vad", "listen", "capture", "export")
 @config_option
@@ -48,22 +65,13 @@ HURRIED_ROOM = 20  # chunks, 2 s: a recording that is played faster than it can 
 @click.option("--series", default="", help="name of a series: what its last meeting left open is carried over")
 @click.option("--began", help="of --from-file: when the meeting began, ISO 8601; default: now")
 @click.option("--plain", is_flag=True, help="lines instead of the screen with captions")
-def listen(
-    config: Path | None,
-    as_json: bool,
-    from_file: Path | None,
-    pace: float,
-    title: str,
-    series: str,
-    began: str | None,
-    plain: bool,
-    **given: Any,
-) -> None:
+def listen(config: Path | None, as_json: bool, plain: bool, **given: Any) -> None:
     """Write a meeting down while it is held, with captions; everything is kept from the first sound on.
 
     It ends in minutes, as with a recording.
     """
-    if began and from_file is None:
+    held = Held(*(given.pop(field.name) for field in fields(Held)))
+    if held.began and held.from_file is None:
         raise click.BadParameter("a meeting that is held now begins now", param_hint="--began")
     settings = settings_of(given, config)
     library = Library(library_home(settings))
@@ -74,12 +82,12 @@ def listen(
     def notify(incident: Incident) -> None:
         job.session.notify(incident)  # nothing happens to a source before its meeting has begun
 
-    source, named = _source(settings, from_file, pace, notify)
+    source, named = _source(settings, held, notify)
     job = run.listen(
         source,
         capture.tape(source, settings.capture, notify),
-        Wanted(title or (from_file.stem if from_file else "Meeting"), named, series, moment(began)),
-        room=LIVE_ROOM if pace == 1 else HURRIED_ROOM,
+        Wanted(held.called, named, held.series, moment(held.began)),
+        room=LIVE_ROOM if held.pace == 1 else HURRIED_ROOM,
     )
     output = OutputFolder(Path(settings.export.output_dir)) if settings.export.output_dir else None
     if output:
@@ -116,11 +124,11 @@ def replay_meeting(meeting: str, config: Path | None, as_json: bool, pace: float
         screen.show(event)
 
 
-def _source(settings: Settings, from_file: Path | None, pace: float, notify: Notify) -> tuple[LiveInput, str]:
+def _source(settings: Settings, held: Held, notify: Notify) -> tuple[LiveInput, str]:
     """What is listened to, and what it is called in the journal."""
-    if from_file is None:
+    if held.from_file is None:
         return capture.listening(settings.capture, notify), ", ".join(settings.capture.devices)
-    return PacedFile(from_file, pace=pace, channels=settings.audio.channels), str(from_file.absolute())
+    return PacedFile(held.from_file, pace=held.pace, channels=settings.audio.channels), str(held.from_file.absolute())
 
 
 def _show(job: build.LiveJob, screen: Screen, *, on_screen: bool) -> None:

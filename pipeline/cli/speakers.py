@@ -165,14 +165,16 @@ def forget(meeting: str, person: str, exports: tuple[Path, ...], yes: bool, conf
         click.confirm(f"Forget {person or library.meeting(meeting).id} for good?", abort=True)
     if meeting:
         found = library.meeting(meeting)
-        memories = forget_meeting(found, library, shelf)
+        memories = forget_meeting(found, library, shelf, _warn)
         click.echo(
             f"{found.id} is gone: journal, what lay with it, its place in the index, on the shelf and in its series, "
             f"and {memories} memories of later meetings that knew of it; not {found.source}"
         )
         return
     try:
-        remade = memories_without(library, person, lambda: load_mind(settings))
+        remade = memories_without(
+            library, person, lambda: load_mind(settings), lambda _: None
+        )  # forget_person tells it
     except MindError as error:
         remade = []
         _warn(f"series of theirs begin with an empty memory: {error}")

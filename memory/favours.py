@@ -1,0 +1,220 @@
+"""What people say to get or give help without naming it a task: more policies like those of `cues.py`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from memory.cues import SOFT, Hearing, Policy, cue_of, me
+from memory.notes import NOBODY, Cue
+from memory.people import vocative
+from memory.tasks import Span, base_form, starts_a_task
+from memory.wording import Sentence, content_of
+
+_LEAD = re.compile(
+    r"^(?:(?:so|and|then|okay|yes|no|but|well|good|great|right|all right|fine|perfect|thanks|thank you|now|do that|sorry|please|just) )*"
+)
+_TAG = re.compile(r"(?<!\S)(?:will|can|could|would) you(?: please)?$")
+
+
+def imperatives(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "Paolo, call the repair man, please", "and take photos, will you?"."""
+    plain = sentence.plain
+    name = vocative(sentence, hearing.people)
+    tag = _TAG.search(plain)
+    please = bool(re.search(r"(?<!\S)please$|^(?:\w+ )?please ", plain))
+    end = sentence.word_at(tag.start()) if tag else len(sentence.words) - plain.endswith(" please")
+    begin = _LEAD.match(plain)
+    first = begin[0].count(" ") if begin else 0
+    if name and name in sentence.words[first : first + 2]:
+        first = sentence.words.index(name, first) + 1
+        while first < len(sentence.words) and sentence.words[first] in ("please", "just", "then", "so", "and"):
+            first += 1
+    elif not (tag or please):
+        return
+    words = sentence.words[first:end]
+    if len(words) < 2 or not starts_a_task(words) or base_form(words[0]) != words[0]:
+        return  # "Paolo called": told, not asked
+    span = Span(sentence, first, end, hearing.day, hearing.language)
+    owner = hearing.people.owner(name) if name else NOBODY
+    cue = cue_of("ask", span, 0.45 + (0.1 if name or tag else 0.0) + (0.05 if please else 0.0), owner)
+    if cue and cue.what:
+        yield cue
+
+
+_WISH = re.compile(
+    rf"(?<!\S)(?:can|could|may|might) (?:i|we) {SOFT}(?P<what>(?:have|get) (?:it|them|that|those|the|your|a|an|some)\b.*)"
+)
+_FRONTED = re.compile(r"(?:^|(?<!\S)(?:so|and|then|okay|now) )(?:[^\W\d_]+ )?(?P<thing>(?:the|that|your|those) \S.*?)$")
+
+
+def wishes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "The drawings of the second floor, can I have them by Friday?"."""
+    found = _WISH.search(sentence.plain)
+    if not found:
+        return
+    name = vocative(sentence, hearing.people)
+    owner = hearing.people.owner(name) if name else NOBODY
+    span = Span(sentence, sentence.word_at(found.start("what")), len(sentence.words), hearing.day, hearing.language)
+    what = span.text
+    if span.words[1:2] and span.words[1] in ("it", "them", "that", "those"):
+        thing = _FRONTED.search(sentence.plain[: found.start()].rstrip())
+        if not thing:
+            return
+        first = sentence.word_at(thing.start("thing"))
+        what = Span(sentence, first, sentence.word_at(found.start()), hearing.day).text
+    if len(content_of(what)) > 0 and (name or span.due.date):
+        yield Cue("ask", what, owner, span.due, 0.55)
+
+
+_PROPOSES = re.compile(
+    rf"(?<!\S)(?:shall|should) i {SOFT}(?P<what>(?!not\b)\S.*)|(?<!\S)(?:do )?you want me to {SOFT}(?P<me>\S.*)"
+)
+
+
+def proposals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "Shall I write it?": counts once somebody says yes."""
+    found = _PROPOSES.search(sentence.plain)
+    if found and (sentence.asks or found["me"]):
+        group = "what" if found["what"] else "me"
+        first = sentence.word_at(found.start(group))
+        span = Span(sentence, first, len(sentence.words), hearing.day, hearing.language)
+        cue = cue_of("propose", span, 0.6, me(sentence))
+        if cue:
+            yield cue
+
+
+_WELCOME = re.compile(
+    r"(?<!\S)(?:thank you|thanks|go ahead|do that|deal|yes please|please do|that would be (?:a |very |really )*(?:great|good|nice|lovely|wonderful|perfect|helpful|huge|big|help|kind)|"
+    r"you are (?:saving|a star|an angel|the best)|great|wonderful|perfect|lovely|brilliant|excellent|i would appreciate that)(?!\S)"
+)
+
+
+def welcomes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "That would be great": what was offered just before is taken."""
+    if not sentence.asks and _WELCOME.search(" ".join(sentence.words[:12])):
+        yield Cue("welcome", strength=0.6)
+
+
+_DOES = re.compile(
+    r"^(?:(?:so|okay|and|then|great|good|perfect|right|fine|all right|well|yes|that means) )*(?P<who>[^\W\d_]+) (?P<what>(?P<verb>\w+s) \S.*)"
+)
+
+
+def confirmations(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "So Anders does the figures": a task is given in the present tense, as an outcome."""
+    found = _DOES.match(sentence.plain)
+    if not found or sentence.asks or found["verb"] in ("is", "has", "was", "needs", "wants", "says", "moves", "goes"):
+        return
+    base = base_form(found["verb"])
+    doing = found["verb"] in ("does", "takes", "makes") or (base != found["verb"] and starts_a_task((base,)))
+    at = sentence.word_at(found.start("who"))
+    outcome = at > 0 or sentence.plain.endswith(" then")
+    if not doing or not hearing.people.is_name(sentence, at):
+        return
+    span = Span(sentence, at + 1, len(sentence.words), hearing.day, hearing.language)
+    if outcome or span.due.date:
+        owner = hearing.people.owner(found["who"])
+        yield Cue("assign", "" if span.refers else span.text, owner, span.due, 0.6, "that" if span.refers else "")
+
+
+_WOULD = re.compile(
+    rf"(?<!\S)i (?:had )?(?:said|promised|told you|wanted|was going|was supposed|was meant|meant)(?: \w+){{0,3}}? (?:i would|to|that i would) {SOFT}(?P<what>\S.*)"
+)
+_YET = re.compile(r"\b(?:have not|did not (?:get|manage|have)|not yet|still have to|forgot|had no time|never got)\b")
+_READY = re.compile(
+    r"(?<!\S)(?:(?:it|that|this|they|those) will be (?:done|ready|finished|there|sent|with you|in your (?:inbox|mail)|on your desk)|"
+    r"you (?:will|can) (?:get|have) (?:it|them|that|this|those|one|everything))(?!\S)"
+)
+
+
+def promises(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "I said I'd write the guide, and I haven't got round to it", "you'll have it on Monday"."""
+    found = _WOULD.search(sentence.plain)
+    if found and _YET.search(sentence.plain):
+        span = Span(sentence, sentence.word_at(found.start("what")), len(sentence.words), hearing.day)
+        cue = cue_of("commit", span, 0.5, me(sentence))
+        if cue and cue.what:
+            yield cue
+    if _READY.search(sentence.plain) and not sentence.asks:
+        due = Span(sentence, 0, len(sentence.words), hearing.day, hearing.language).due
+        if due:
+            yield Cue("ready", "", me(sentence), due, 0.75)
+
+
+_PRESENT = re.compile(r"(?:^|(?<!\S)(?:and|so|then|okay|but) )i (?P<what>[a-z]+ (?:the|a|an|my|our|your|some|\w+) .*)")
+
+
+def dated(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "I book the hall in two weeks": with a day to come, the present tense is a promise; "will" may be lost on the way."""
+    found = _PRESENT.search(sentence.plain)
+    if not found or sentence.asks or not starts_a_task(found["what"].split()[:1]):
+        return
+    if base_form(found["what"].split()[0]) != found["what"].split()[0]:
+        return
+    span = Span(sentence, sentence.word_at(found.start("what")), len(sentence.words), hearing.day, hearing.language)
+    if span.due.date:
+        cue = cue_of("commit", span, 0.35, me(sentence))
+        if cue and cue.what:
+            yield cue
+
+
+_JOKE = re.compile(
+    r"(?<!\S)(?:(?:i am |i was |we are )?(?:only|just) (?:joking|kidding|a joke)|that was a joke|kidding)(?!\S)"
+)
+
+
+def jokes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "Only joking": what was said just before was none."""
+    if _JOKE.search(sentence.plain):
+        yield Cue("joke", strength=0.9)
+
+
+def by_when(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "By Friday, please.": a sentence that is a date and nothing else belongs to the task before it."""
+    span = Span(sentence, 0, len(sentence.words), hearing.day, hearing.language)
+    if span.found is None or not span.due.date or sentence.asks:
+        return
+    rest = [w for i, w in enumerate(sentence.words) if not span.found.first <= i < span.found.last]
+    if len(sentence.words) <= 8 and all(word in _AROUND_DATES for word in rest):
+        yield Cue("when", due=span.due, strength=0.6)
+
+
+_AROUND_DATES = frozenset(
+    "yes okay please say let us and so then maybe sure right well if possible at the latest i think".split()
+)
+
+
+def someday(sentence: Sentence) -> bool:
+    """Whether it is put off to no day at all: "one day", "some time"."""
+    return bool(_SOMEDAY.search(sentence.plain))
+
+
+_SOMEDAY = re.compile(
+    r"(?<!\S)(?:one day|some day|someday|some time|sometime(?! (?:this|next))|at some point|in the long (?:run|term)|eventually|sooner or later|one of these days)(?!\S)"
+)
+_REPORTED = re.compile(
+    r"(?<!\S)(?!(?:i|we|you|who|what|and|to|that|as|have|not)\b)[^\W\d_]+ (?:said|says|told|tells|asked|asks|thinks|thought|claims|claimed|mentioned|wrote|writes|believes|wants|warned)(?!\S)"
+)
+
+
+def reported(sentence: Sentence, what: str) -> bool:
+    """Whether these words of the sentence are what somebody else said: "the dean told us we must ..."."""
+    found = _REPORTED.search(sentence.plain)
+    first = next(iter(what.lower().split()), "")
+    return bool(found and first and f" {first}" in sentence.plain[found.end() :])
+
+
+def doubted(cue: Cue, sentence: Sentence) -> float:
+    """What the cue's strength loses where the sentence only reports it, or puts it off to no day."""
+    loss = 0.0
+    if cue.kind in ("need", "assign", "commit", "decide") and cue.what:
+        loss += 0.25 if reported(sentence, cue.what) else 0.0
+    if cue.kind in ("need", "offer") and someday(sentence):
+        loss += 0.25
+    return loss
+
+
+POLICIES: tuple[Policy, ...] = (
+    imperatives, wishes, proposals, welcomes, confirmations, promises, dated, jokes, by_when,
+)  # fmt: skip
