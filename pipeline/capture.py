@@ -14,7 +14,7 @@ from audio.portaudio import Pickup, choose, devices
 from audio.recording import record
 from audio.speech import SAMPLE_RATE, AudioChunk
 from audio.stretches import Recording, finish, recorded, recording
-from pipeline.events import RECORDING, Learned, PipelineError, Reached
+from pipeline.events import RECORDING, Concluded, Learned, PipelineError, Reached
 from pipeline.journal import JOURNAL, Journal, lock, read
 from pipeline.library import Library, Meeting
 from pipeline.settings import CaptureSettings
@@ -46,7 +46,7 @@ def unfinished(library: Library) -> list[Unfinished]:
     for meeting in library.meetings():
         folder = library.folder(meeting)
         sound = recording(folder)
-        if sound is None or (sound.encoded and meeting.finished) or _runs(folder):
+        if sound is None or (meeting.finished and (sound.encoded or not sound.samples)) or _runs(folder):
             continue
         found.append(Unfinished(meeting, sound, 0.0 if meeting.finished else unheard_s(folder, sound)))
     return found
@@ -66,6 +66,16 @@ def rescue(folder: Path, *, keep_raw: bool) -> Path | None:
     if path:
         _known(folder, path)
     return path
+
+
+def close(folder: Path) -> bool:
+    """End a live meeting that was cut off before its first sound; False where there is none."""
+    found = recording(folder)
+    if found is None or found.samples:
+        return False
+    with Journal(folder) as journal:
+        journal.append(Concluded(0.0, 0.0))
+    return True
 
 
 def _known(folder: Path, path: Path) -> None:

@@ -97,6 +97,21 @@ def test_a_meeting_that_still_runs_is_left_alone(run: Typed, cut_off: Path, tmp_
     assert (cut_off / "audio" / "0001.s16le").exists()
 
 
+def test_a_meeting_that_was_cut_off_before_its_first_sound_is_closed(run: Typed, tmp_path: Path) -> None:
+    opened = Opened("", "Early", "2026-03-10T09:00:00+01:00", "microphone", "", "x", "faster-whisper", "embedded", "0")
+    library = Library(tmp_path / "home")
+    with library.create(opened) as journal:
+        audio = journal.path.parent / "audio"
+    audio.mkdir()
+    (audio / "stretches.jsonl").touch()
+    assert [found.meeting.title for found in capture.unfinished(library)] == ["Early"]
+    code, _, err = run("recover")
+    assert code == 0, err
+    assert "Early: it was cut off before the first sound" in err
+    assert isinstance(list(read(journal.path))[-1], Concluded)
+    assert not capture.unfinished(Library(tmp_path / "home"))
+
+
 def test_a_meeting_without_a_recording_cannot_be_recovered(run: Typed, tmp_path: Path) -> None:
     opened = Opened("", "Old", "2026-03-10T09:00:00+01:00", "a.flac", "", "x", "faster-whisper", "embedded", "0")
     Library(tmp_path / "home").create(opened).close()

@@ -134,6 +134,9 @@ def recover(meeting: str, config: Path | None, as_json: bool) -> None:
 def _recover(meeting: Meeting, library: Library, settings: Settings, screen: Screen) -> None:
     folder = library.folder(meeting)
     path = capture.rescue(folder, keep_raw=settings.capture.keep_raw)
+    if path is None and not meeting.finished and capture.close(folder):
+        screen.note(f"{meeting.title}: it was cut off before the first sound, nothing was there to be lost")
+        return
     if path is None:
         raise PipelineError(f"{meeting.id} holds no recorded sound; only live meetings do")
     screen.note(f"{meeting.title}: the recording is whole, {path}")
