@@ -28,7 +28,7 @@ from memory.metrics import (
 )
 from memory.packing import Packed, pack
 from memory.predict import Reading, Tampered, predict
-from memory.probes import GROUPS
+from memory.probes import GROUPS, MARKS
 from memory.weights import Calibration, Shipped
 from memory.words import Floats, Ints, stripped, tokens
 
@@ -47,7 +47,7 @@ class Case:
 
     def logit(self, task: str, share: float) -> Floats:
         """(n, classes) mixed of model and probe."""
-        probe = self.packed.probes[:, GROUPS[task]]
+        probe = self.packed.probes[:, MARKS.get(task, GROUPS[task])]
         return np.asarray(share * self.reading.logits[task] + (1 - share) * probe, np.float32)
 
 

@@ -18,7 +18,7 @@ from memory.marks import GROUP, UNKNOWN, Marks
 from memory.metrics import TOLERANCE, sigmoid
 from memory.model import Segment, Switches
 from memory.packing import pack, segment
-from memory.probes import FLAGS, GROUPS
+from memory.probes import FLAGS, GROUPS, MARKS
 from memory.recurrence import ALL_ON, Output, empty, step
 from memory.state import HITS, ITEM_SLOTS, SPEAKERS, TENSORS, TOPIC_SLOTS, TOPICS, Eviction, Ledger, MemoryState
 from memory.statistics import Statistics, statistics
@@ -153,7 +153,7 @@ class Mind:
     def _probability(self, task: str, output: Output, batch: Segment, at: int) -> Floats:
         """Calibrated mix of model and probe, a number for each class."""
         how = self._calibrations[task]
-        mixed = how.share * output.logits[task][0, at] + (1 - how.share) * batch.probes[0, at, GROUPS[task]]
+        mixed = how.share * output.logits[task][0, at] + (1 - how.share) * batch.probes[0, at, MARKS.get(task, GROUPS[task])]
         z = (how.slope * mixed + how.offset).numpy()
         return sigmoid(z) if len(z) == 1 else np.asarray(np.exp(z - z.max()) / np.exp(z - z.max()).sum(), np.float32)
 

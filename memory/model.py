@@ -66,7 +66,7 @@ class Segment:
 
     words: Tensor  # (W,) flat word buckets of all B * (S + LOOKAHEAD) utterances
     offsets: Tensor  # (B * (S + LOOKAHEAD),) where each begins
-    probes: Tensor  # (B, S + LOOKAHEAD, P) logits of the probes
+    probes: Tensor  # (B, S + LOOKAHEAD, P or more) logits of the probes; the network sees the first P
     times: Tensor  # (B, S + LOOKAHEAD, T)
     start_s: Tensor  # (B, S) seconds
     speaker: Tensor  # (B, S) slot by first appearance
@@ -113,10 +113,11 @@ class Encoder(nn.Module):
         """(B, S, d), and of each utterance's own words alone (B, S, 2 * grams + words)"""
         streams, size = segment.valid.shape
         words = self.drop(self.wording(segment.words, segment.offsets).view(streams, size, -1))
-        each = F.gelu(self.mix(torch.cat([words, self.drop(segment.probes / 3), segment.times], -1)))
+        probes = segment.probes[..., :COLUMNS]
+        each = F.gelu(self.mix(torch.cat([words, self.drop(probes / 3), segment.times], -1)))
         span = size - LOOKAHEAD
         # Of what follows only the words: its probes and times would look still further ahead.
-        told = torch.cat([words, torch.zeros_like(segment.probes), torch.zeros_like(segment.times)], -1)
+        told = torch.cat([words, torch.zeros_like(probes), torch.zeros_like(segment.times)], -1)
         ahead = F.gelu(self.mix(told)) * segment.valid.unsqueeze(-1)  # (B, S + LOOKAHEAD, d)
         after = torch.cat([ahead[:, 1 + i : 1 + i + span] for i in range(LOOKAHEAD)], -1)
         return self.norm(each[:, :span] + self.ahead(self.drop(after))), words[:, :span]

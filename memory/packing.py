@@ -10,7 +10,7 @@ import torch
 
 from memory.corpora import Heard
 from memory.model import Segment
-from memory.probes import COLUMNS, Probes
+from memory.probes import WIDE, Probes
 from memory.state import SPEAKERS
 from memory.words import (
     LOOKAHEAD,
@@ -34,7 +34,7 @@ class Packed:
 
     ids: tuple[str, ...]  # of the utterances
     words: tuple[Ints, ...]  # word buckets of each
-    probes: Floats  # (n, COLUMNS)
+    probes: Floats  # (n, WIDE)
     times: Floats  # (n, TIMES)
     start_s: Floats  # (n,)
     speaker: Ints  # (n,) slot by first appearance; the last slot where there are more speakers than slots
@@ -77,7 +77,7 @@ def pack(
 def packed(
     heard: Sequence[Heard], said: Sequence[Sequence[str]], logits: Floats, *, labels: tuple[str, ...] = ()
 ) -> tuple[Packed, tuple[str, ...]]:
-    """As `pack`, where the probes' logits (n, COLUMNS) are known already."""
+    """As `pack`, where the probes' logits (n, WIDE) are known already."""
     labels, speaker = slots_of(heard, labels)
     clocks = [times(heard, i, len(said[i])) for i in range(len(heard))]
     value = Packed(
@@ -95,7 +95,7 @@ def packed(
 def segment(stretches: Sequence[tuple[Packed, int] | None], size: int) -> Segment:
     """`size` utterances of each stretch from the given one on, and the LOOKAHEAD after; None is an empty stream."""
     count, span = len(stretches), size + LOOKAHEAD
-    probes = np.zeros((count, span, COLUMNS), np.float32)
+    probes = np.zeros((count, span, WIDE), np.float32)
     clock = np.zeros((count, span, TIMES), np.float32)
     start_s = np.zeros((count, size), np.float32)
     speaker, known = np.zeros((count, size), np.int64), np.zeros((count, size), bool)

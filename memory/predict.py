@@ -36,7 +36,7 @@ class Reading:
     """Logits of one meeting."""
 
     logits: dict[str, Floats]  # task -> (n, classes)
-    probes: Floats  # (n, COLUMNS)
+    probes: Floats  # (n, WIDE)
     switches: Ints  # (s,) utterances where the annotated topic changes
     back: Floats  # (s, 1 + TOPICS) logits of the topic pointer there
     was_there: Ints  # (s,) slot of the topic that comes back, MISSING where it is new

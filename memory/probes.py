@@ -1,7 +1,8 @@
 """TF-IDF + logistic regression: the baseline of every task, and what the recurrent model starts from.
 
 All tasks are columns of one weight matrix; using it needs NumPy alone. Training is minibatch Adam on the exact
-logistic losses, a few passes, with a decay of the weights.
+logistic losses, a few passes, with a decay of the weights; that is what the network sees. The yes-no marks have a second
+column each, taken to its minimum (`memory.exact`): that is their LR in the tables, and what is shipped for them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from memory.corpora import ACTS, MISSING, ROLES, Annotated
+from memory.exact import fit_marks
 from memory.words import OWN_BUCKETS, TIME_BUCKETS, WIDTH, Floats, Ints, Sparse, Weights
 
 FLAGS = ("action", "decision", "problem", "salient", "opens", "turns")
@@ -24,21 +26,23 @@ GROUPS = {  # task -> its columns; a softmax over several, a logistic loss for o
     "owner": slice(19, 25),
     **{name: slice(25 + i, 26 + i) for i, name in enumerate(FLAGS)},
 }
-COLUMNS = 31
+COLUMNS = 31  # what the network sees
+MARKS = {name: slice(COLUMNS + i, COLUMNS + 1 + i) for i, name in enumerate(FLAGS)}  # the same, each to its minimum
+WIDE = COLUMNS + len(FLAGS)
 _TEXT_ONLY = ("act", "role")  # the words around are no help for these, measured
 
 
 @dataclass(frozen=True)
 class Probes:
-    """Fitted weights: (WIDTH, COLUMNS) and (COLUMNS,), and how telling each n-gram is."""
+    """Fitted weights: (WIDTH, WIDE) and (WIDE,), and how telling each n-gram is."""
 
     matrix: Floats
     bias: Floats
     weights: Weights
 
     def logits(self, rows: Sparse) -> Floats:
-        """(n, COLUMNS) log-odds or unnormalised log-probabilities."""
-        out = np.zeros((len(rows), COLUMNS), np.float32)
+        """(n, WIDE) log-odds or unnormalised log-probabilities."""
+        out = np.zeros((len(rows), self.matrix.shape[1]), np.float32)
         ends = np.append(rows.offsets[1:], len(rows.ids))
         for i, (start, stop) in enumerate(zip(rows.offsets, ends, strict=True)):
             picked = self.matrix[rows.ids[start:stop]].astype(np.float32)
@@ -85,7 +89,7 @@ class Fit:
 
 
 def fit(rows: Sparse, labels: dict[str, Ints], weights: Weights, options: Fit = Fit()) -> Probes:
-    """Train all tasks at once; deterministic under the seed."""
+    """Train all tasks at once, then the marks by themselves; deterministic under the seed."""
     matrix = torch.zeros(WIDTH, COLUMNS, requires_grad=True)
     bias = torch.tensor(_prior(labels), requires_grad=True)
     allowed = torch.ones(WIDTH, COLUMNS)
@@ -107,7 +111,10 @@ def fit(rows: Sparse, labels: dict[str, Ints], weights: Weights, options: Fit = 
             schedule.step()
             with torch.no_grad():
                 matrix.mul_(allowed).mul_(1 - options.decay)
-    return Probes(matrix.detach().numpy(), bias.detach().numpy(), weights)
+    marks, marks_bias = fit_marks(rows, labels)
+    return Probes(
+        np.concatenate([matrix.detach().numpy(), marks], 1), np.append(bias.detach().numpy(), marks_bias), weights
+    )
 
 
 def score(rows: Sparse, matrix: torch.Tensor) -> torch.Tensor:

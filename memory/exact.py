@@ -1,0 +1,120 @@
+"""Logistic regressions of the yes-no marks, each to its minimum: batched L-BFGS (Nocedal 1980) on all utterances.
+
+The probes (`memory.probes`) take a few passes over all tasks at once; for marks of one utterance in two hundred that is
+far from the minimum, and these columns are what is shipped for them (LOG.md, 27 November). The columns share nothing
+but their features: every column has its own curvature pairs, step lengths and decay.
+
+Letters of shapes: n utterances, f features (WIDTH), c columns (one a mark).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from memory.corpora import MISSING
+from memory.words import WIDTH, Floats, Ints, Sparse
+
+DECAY = {"action": 0.5, "decision": 1.0, "problem": 1.0, "salient": 2.0, "opens": 1.0, "turns": 1.0}
+# L2 of each mark's weights, against the sum of its losses; set once by hand, not searched
+PAIRS = 8  # curvature pairs that are kept
+STEPS = 40  # at most; most fits stop before
+_ENOUGH = 2e-4  # share of the loss that a step must gain in some column, else it is the last
+_SHORTER, _TRIES = 0.4, 12  # a step that does not descend is cut to this share of itself, so many times
+
+Curve = Callable[[Tensor], tuple[Tensor, Tensor]]  # weights (f + 1, c) -> losses (c,), gradients (f + 1, c)
+
+
+def fit_marks(rows: Sparse, labels: dict[str, Ints]) -> tuple[Floats, Floats]:
+    """Weights (f, c) and biases (c,) in the order of DECAY; utterances without a label for a mark do not count in it."""
+    wanted = torch.from_numpy(np.stack([labels[task] for task in DECAY], 1))
+    known, positive = (wanted != MISSING).float(), (wanted == 1).float()
+    start = torch.zeros(WIDTH + 1, len(DECAY))
+    start[-1] = ((positive.sum(0) + 1) / (known.sum(0) - positive.sum(0) + 1)).log()
+    found = descended(_curve(rows, known, positive), start).numpy()
+    return found[:-1], found[-1]
+
+
+def _curve(rows: Sparse, known: Tensor, positive: Tensor) -> Curve:
+    """Sum of the logistic losses and half the decay times the squared weights; the bias, the last row, is free."""
+    turned = _turned(rows)
+    decay = torch.tensor(list(DECAY.values()))
+
+    def curve(weights: Tensor) -> tuple[Tensor, Tensor]:
+        logits = _times(rows, weights[:-1]) + weights[-1]  # (n, c)
+        losses = ((F.softplus(logits) - positive * logits) * known).sum(0)
+        slope = (torch.sigmoid(logits) - positive) * known
+        gradient = torch.cat([_times(turned, slope) + decay * weights[:-1], slope.sum(0, keepdim=True)])
+        return losses + decay / 2 * weights[:-1].square().sum(0), gradient
+
+    return curve
+
+
+def _turned(rows: Sparse) -> Sparse:
+    """The same matrix with a row for every feature: which utterances have it, and how much."""
+    order = np.argsort(rows.ids, kind="stable")
+    of = np.repeat(np.arange(len(rows)), np.diff(np.append(rows.offsets, len(rows.ids))))
+    starts = np.append(0, np.bincount(rows.ids, minlength=WIDTH).cumsum()[:-1])
+    return Sparse(of[order], rows.weights[order], starts)
+
+
+def _times(rows: Sparse, dense: Tensor) -> Tensor:
+    """Sparse (a, b) times dense (b, c)."""
+    ids, offsets, weights = map(torch.from_numpy, (rows.ids, rows.offsets, rows.weights))
+    return F.embedding_bag(ids, dense, offsets, mode="sum", per_sample_weights=weights)
+
+
+def descended(curve: Curve, weights: Tensor) -> Tensor:
+    """Where every column's loss is least, from `weights` on."""
+    loss, gradient = curve(weights)
+    pairs: list[tuple[Tensor, Tensor, Tensor]] = []  # change of weights, of gradient, 1 / their product (c,)
+    for _ in range(STEPS):
+        way = _direction(gradient, pairs)
+        new, new_loss, new_gradient = _searched(curve, weights, loss, gradient, way)
+        moved, bent = new - weights, new_gradient - gradient
+        product = (moved * bent).sum(0)
+        pairs = [*pairs, (moved, bent, torch.where(product > 1e-12, 1 / product.clamp(min=1e-12), 0.0))][-PAIRS:]
+        gain = ((loss - new_loss) / loss.clamp(min=1e-9)).max()
+        weights, loss, gradient = new, new_loss, new_gradient
+        if float(gain) < _ENOUGH:
+            break
+    return weights
+
+
+def _direction(gradient: Tensor, pairs: list[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+    """Gradient times the inverse curvature that the pairs tell of (f + 1, c): the two loops of L-BFGS."""
+    if not pairs:
+        return gradient / gradient.norm(dim=0).clamp(min=1e-9)
+    way, shares = gradient.clone(), []
+    for moved, bent, inverse in reversed(pairs):
+        shares.append(inverse * (moved * way).sum(0))
+        way -= shares[-1] * bent
+    moved, bent, _ = pairs[-1]
+    way *= (moved * bent).sum(0) / bent.square().sum(0).clamp(min=1e-20)
+    for (moved, bent, inverse), share in zip(pairs, reversed(shares), strict=True):
+        way += moved * (share - inverse * (bent * way).sum(0))
+    return way
+
+
+def _searched(
+    curve: Curve, weights: Tensor, loss: Tensor, gradient: Tensor, way: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(weights, losses, gradients) after a step that descends in every column; a column where none does stays."""
+    length, slope = torch.ones_like(loss), (gradient * way).sum(0)
+    for _ in range(_TRIES):
+        new = weights - length * way
+        new_loss, new_gradient = curve(new)
+        rises = new_loss > loss - 1e-4 * length * slope
+        if not bool(rises.any()):
+            break
+        length = torch.where(rises, length * _SHORTER, length)
+    stays = new_loss > loss
+    return (
+        torch.where(stays, weights, new),
+        torch.where(stays, loss, new_loss),
+        torch.where(stays, gradient, new_gradient),
+    )
