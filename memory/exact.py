@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from memory.corpora import MISSING
 from memory.words import WIDTH, Floats, Ints, Sparse
 
-DECAY = {"action": 0.5, "decision": 1.0, "problem": 1.0, "salient": 2.0, "opens": 1.0, "turns": 1.0}
+DECAY = {"action": 0.5, "decision": 1.0, "problem": 1.0, "salient": 2.0, "opens": 1.0}
 # L2 of each mark's weights, against the sum of its losses; set once by hand, not searched
 PAIRS = 8  # curvature pairs that are kept
 STEPS = 40  # at most; most fits stop before

@@ -2,7 +2,8 @@
 
 All tasks are columns of one weight matrix; using it needs NumPy alone. Training is minibatch Adam on the exact
 logistic losses, a few passes, with a decay of the weights; that is what the network sees. The yes-no marks have a second
-column each, taken to its minimum (`memory.exact`): that is their LR in the tables, and what is shipped for them.
+column each, taken to its minimum (`memory.exact`): their LR in the tables, and what is shipped for them. "turns" has
+none, as it is no better for it on held-out meetings.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from memory.corpora import ACTS, MISSING, ROLES, Annotated
-from memory.exact import fit_marks
+from memory.exact import DECAY, fit_marks
 from memory.words import OWN_BUCKETS, TIME_BUCKETS, WIDTH, Floats, Ints, Sparse, Weights
 
 FLAGS = ("action", "decision", "problem", "salient", "opens", "turns")
@@ -27,8 +28,8 @@ GROUPS = {  # task -> its columns; a softmax over several, a logistic loss for o
     **{name: slice(25 + i, 26 + i) for i, name in enumerate(FLAGS)},
 }
 COLUMNS = 31  # what the network sees
-MARKS = {name: slice(COLUMNS + i, COLUMNS + 1 + i) for i, name in enumerate(FLAGS)}  # the same, each to its minimum
-WIDE = COLUMNS + len(FLAGS)
+MARKS = {name: slice(COLUMNS + i, COLUMNS + 1 + i) for i, name in enumerate(DECAY)}  # flags, each to its minimum
+WIDE = COLUMNS + len(MARKS)
 _TEXT_ONLY = ("act", "role")  # the words around are no help for these, measured
 
 

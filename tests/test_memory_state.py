@@ -16,7 +16,7 @@ from memory.marks import Marks
 from memory.mind import Heed, Mind, forget
 from memory.model import MemoryTransformer, Segment, Sizes, Switches
 from memory.packing import pack, segment
-from memory.probes import COLUMNS, GROUPS, WIDE, Probes
+from memory.probes import COLUMNS, GROUPS, MARKS, WIDE, Probes
 from memory.recurrence import empty, run, step
 from memory.state import HITS, ITEM_SLOTS, PINNED, SPEAKER_SLOTS, TENSORS, WRITTEN, MemoryState
 from memory.weights import Shipped
@@ -45,7 +45,7 @@ def untrained(seed: int = 1) -> Shipped:
             parameter.add_(torch.randn_like(parameter) * 0.1)
     rng = np.random.default_rng(seed)
     matrix = rng.normal(0, 0.3, (WIDTH, COLUMNS)).astype(np.float32)
-    matrix = np.concatenate([matrix, matrix[:, GROUPS["action"].start :]], 1)  # the marks' own columns
+    matrix = np.concatenate([matrix, matrix[:, GROUPS["action"].start :][:, : len(MARKS)]], 1)  # the marks' own columns
     weights = Weights(np.ones(OWN_BUCKETS, np.float32), np.ones(NEAR_BUCKETS, np.float32))
     return Shipped(model.eval(), Probes(matrix, np.zeros(WIDE, np.float32), weights))
 
