@@ -30,7 +30,7 @@ Curve = Callable[[Tensor], tuple[Tensor, Tensor]]  # weights (f + 1, c) -> losse
 
 
 def fit_marks(rows: Sparse, labels: dict[str, Ints]) -> tuple[Floats, Floats]:
-    """Weights (f, c) and biases (c,) in the order of DECAY; utterances without a label for a mark do not count in it."""
+    """Weights (f, c) and biases (c,) in the order of DECAY; what has no label for a mark does not count in it."""
     wanted = torch.from_numpy(np.stack([labels[task] for task in DECAY], 1))
     known, positive = (wanted != MISSING).float(), (wanted == 1).float()
     start = torch.zeros(WIDTH + 1, len(DECAY))
@@ -65,7 +65,8 @@ def _turned(rows: Sparse) -> Sparse:
 def _times(rows: Sparse, dense: Tensor) -> Tensor:
     """Sparse (a, b) times dense (b, c)."""
     ids, offsets, weights = map(torch.from_numpy, (rows.ids, rows.offsets, rows.weights))
-    return F.embedding_bag(ids, dense, offsets, mode="sum", per_sample_weights=weights)
+    product: Tensor = F.embedding_bag(ids, dense, offsets, mode="sum", per_sample_weights=weights)
+    return product
 
 
 def descended(curve: Curve, weights: Tensor) -> Tensor:
@@ -88,7 +89,7 @@ def descended(curve: Curve, weights: Tensor) -> Tensor:
 def _direction(gradient: Tensor, pairs: list[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
     """Gradient times the inverse curvature that the pairs tell of (f + 1, c): the two loops of L-BFGS."""
     if not pairs:
-        return gradient / gradient.norm(dim=0).clamp(min=1e-9)
+        return gradient / gradient.square().sum(0).sqrt().clamp(min=1e-9)
     way, shares = gradient.clone(), []
     for moved, bent, inverse in reversed(pairs):
         shares.append(inverse * (moved * way).sum(0))

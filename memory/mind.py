@@ -153,7 +153,10 @@ class Mind:
     def _probability(self, task: str, output: Output, batch: Segment, at: int) -> Floats:
         """Calibrated mix of model and probe, a number for each class."""
         how = self._calibrations[task]
-        mixed = how.share * output.logits[task][0, at] + (1 - how.share) * batch.probes[0, at, MARKS.get(task, GROUPS[task])]
+        mixed = (
+            how.share * output.logits[task][0, at]
+            + (1 - how.share) * batch.probes[0, at, MARKS.get(task, GROUPS[task])]
+        )
         z = (how.slope * mixed + how.offset).numpy()
         return sigmoid(z) if len(z) == 1 else np.asarray(np.exp(z - z.max()) / np.exp(z - z.max()).sum(), np.float32)
 

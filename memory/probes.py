@@ -1,9 +1,9 @@
 """TF-IDF + logistic regression: the baseline of every task, and what the recurrent model starts from.
 
 All tasks are columns of one weight matrix; using it needs NumPy alone. Training is minibatch Adam on the exact
-logistic losses, a few passes, with a decay of the weights; that is what the network sees. The yes-no marks have a second
-column each, taken to its minimum (`memory.exact`): their LR in the tables, and what is shipped for them. "turns" has
-none, as it is no better for it on held-out meetings.
+logistic losses, a few passes, with a decay of the weights; that is what the network sees. The yes-no marks have
+a second column each, taken to its minimum (`memory.exact`): their LR in the tables, and what is shipped for them.
+"turns" has none, as it is no better for it on held-out meetings.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def rows(seed: int = 0) -> Sparse:
 
 
 def has(some: Sparse, feature: int) -> Ints:
-    return (some.ids.reshape(COUNT, 5) == feature).any(1).astype(np.int64)
+    return np.array([feature in row for row in some.ids.reshape(COUNT, 5)], np.int64)
 
 
 def labelled(some: Sparse) -> dict[str, Ints]:
