@@ -18,7 +18,7 @@ from audio.diarize.attribution import Diarizer, attribute
 from audio.diarize.diarizer import DiarizeOptions
 from audio.diarize.encoder import ENCODER_ADVICE, Ge2eEncoder, weights
 from audio.diarize.turns import Turn
-from audio.engines import LiveTranscriber, models
+from audio.engines import LiveTranscriber, RecognitionOptions, models
 from audio.leaks import Leaks
 from audio.live import LiveInput
 from audio.portaudio import is_played
@@ -258,7 +258,7 @@ class Run:
 
         def recognized(heard: Iterable[Heard], resume: ResumePoint) -> Iterator[Recognized]:
             segments = (item for item in heard if isinstance(item, SpeechSegment))
-            wanted = self._settings.recognition.options()
+            wanted = self._options
             wanted = replace(wanted, language=wanted.language or resume.language)
             done, first = resume.reached, resume.next_utterance
             yield from recognize(segments, self._transcriber, options=wanted, batch_size=1, done=done, first_id=first)
@@ -283,7 +283,7 @@ class Run:
             yield from keep(staged(heard, parts, past), journal)
 
     def _live_parts(self, session: Session, engine: LiveTranscriber) -> Parts:
-        wanted, options = self._settings.recognition, self._settings.listen
+        options = self._settings.listen
         limit_s = 60 * options.stop_after_silence_min
 
         def segmented(chunks: Iterable[AudioChunk]) -> Iterator[Heard]:
@@ -292,7 +292,7 @@ class Run:
             return session.until_silent(leaks.filtered(heard), limit_s=limit_s)
 
         def recognized(heard: Iterable[Heard], resume: ResumePoint) -> Iterator[Recognized]:
-            recognizer = Recognizer(engine, wanted.options(), first_id=resume.next_utterance)
+            recognizer = Recognizer(engine, self._options, first_id=resume.next_utterance)
             return caption(heard, recognizer, engine, options=options.options(), behind_s=session.behind_s)
 
         return Parts(segmented, recognized, self.attribution(None))
@@ -302,10 +302,18 @@ class Run:
         threads = self._settings.recognition.threads or os.cpu_count() or 1
         return load_engine(self.chosen, threads, batches=self._long)
 
+    @property
+    def _options(self) -> RecognitionOptions:
+        """How to decode: the embedded model says what it doubts with other numbers than published ones."""
+        wanted = self._settings.recognition.options()
+        if self.chosen.model.name != "embedded":
+            return wanted
+        return replace(wanted, logprob_threshold=max(wanted.logprob_threshold, models.EMBEDDED_LOGPROB))
+
     @cached_property
     def _parts(self) -> Parts:
         wanted, transcriber = self._settings.recognition, self._transcriber
-        options = wanted.options()
+        options = self._options
 
         def recognized(heard: Iterable[Heard], resume: ResumePoint) -> Iterator[Recognized]:
             return recognize(
