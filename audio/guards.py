@@ -7,11 +7,11 @@ but the physical ones goes by a single sign, so that good speech passes; what is
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from audio.engines import RecognitionOptions, RecognizedSegment
+from audio.engines.features import compression_ratio
 from audio.speech import SAMPLE_RATE, SpeechSegment
 
 LOW_SPEECH_SHARE = 0.4  # of a segment's frames; one short word with the padding around it has about as much
@@ -102,8 +102,8 @@ def repetition(judged: Judged, heard: SpeechSegment, options: RecognitionOptions
 
 def still_repetitive(judged: Judged, heard: SpeechSegment, options: RecognitionOptions) -> Judged:
     """No temperature gave its window a text that does not compress too well, and this part of it still does."""
-    limit, text = options.compression_ratio_threshold, judged.segment.text.strip().encode()
-    repetitive = judged.segment.scores.compression_ratio > limit and len(text) / len(zlib.compress(text)) > limit
+    limit, text = options.compression_ratio_threshold, judged.segment.text.strip()
+    repetitive = judged.segment.scores.compression_ratio > limit and compression_ratio(text) > limit
     return replace(judged, suppressed="repetitive") if repetitive else judged
 
 

@@ -118,9 +118,9 @@ def our_command(engine: str) -> Callable[[Job], Callable[[], Run]]:
     """The `rapporteur` command with one of its engines."""
 
     def prepared(job: Job) -> Callable[[], Run]:
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command does before it imports torch
         build: Any = importlib.import_module("pipeline.build")
-        cli = importlib.import_module("pipeline.cli")
+        cli: Any = importlib.import_module("pipeline.cli")
+        cli.tame_libraries()  # as the command does before it imports torch
         importlib.import_module(f"audio.engines.{engine.replace('-', '_')}")  # imports count apart, as the rivals' do
         loading, recognising, batches = Stopwatch(), Stopwatch(), list[Any]()
         load = loading.around(build.load_engine)

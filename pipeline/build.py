@@ -102,9 +102,10 @@ class Run:
         if not again and (found := self._library.find(opened.audio_sha256, opened.settings_sha256)) and found.finished:
             return Job(found.title, self._library.events(found), found.duration_s, found.duration_s, True)
         journal = self._library.create(opened) if again else self._library.open_or_resume(opened)
-        self._long = (duration_s(recording) or 0) > FILE.longest_s
+        length_s = duration_s(recording)
+        self._long = (length_s or 0) > FILE.longest_s
         from_s = max(journal.resume_point.reached.values(), default=0) / SAMPLE_RATE
-        return Job(opened.title, self._events(recording, journal, series), duration_s(recording), from_s, False)
+        return Job(opened.title, self._events(recording, journal, series), length_s, from_s, False)
 
     def _listen_in(self, recording: Path) -> None:
         """Refuse what holds no sound before a meeting is made of it or a model loaded."""

@@ -24,8 +24,9 @@ from tokenizers import decoders, models, pre_tokenizers
 from torch import Tensor
 from whisper.audio import HOP_LENGTH, N_FFT, SAMPLE_RATE
 from whisper.model import AudioEncoder, ModelDimensions, TextDecoder
-from whisper.tokenizer import Tokenizer, get_tokenizer
+from whisper.tokenizer import get_tokenizer
 
+from audio.engines.features import suppressed
 from audio.speech import AudioError
 
 _VOCABULARIES = range(51864, 51867)  # tokens: English; multilingual; multilingual with Cantonese
@@ -111,7 +112,7 @@ def write_ct2(folder: Path, checkpoint: Path, *, quantization: str, heads: bytes
     spec = ctranslate2.specs.WhisperSpec(dims.n_audio_layer, dims.n_audio_head, dims.n_text_layer, dims.n_text_head)
     _fill(spec, {name: _array(tensor) for name, tensor in weights.items()})
     spec.register_vocabulary(_vocabulary(tokenizer.encoding))
-    spec.config.suppress_ids = _suppressed(tokenizer)
+    spec.config.suppress_ids = suppressed(tokenizer)
     spec.config.suppress_ids_begin = [*tokenizer.encode(" "), tokenizer.eot]
     spec.config.lang_ids = sorted(tokenizer.all_language_tokens)
     spec.config.alignment_heads = _head_pairs(dims, heads)
@@ -170,12 +171,6 @@ def _head_pairs(dims: ModelDimensions, packed: bytes | None) -> list[tuple[int, 
         return list(product(range(dims.n_text_layer // 2, dims.n_text_layer), range(dims.n_text_head)))
     chosen = np.frombuffer(gzip.decompress(base64.b85decode(packed)), dtype=bool)
     return [divmod(int(place), dims.n_text_head) for place in np.flatnonzero(chosen)]
-
-
-def _suppressed(tokenizer: Tokenizer) -> list[int]:
-    """What is never said: openai-whisper's default (`suppress_tokens="-1"`)."""
-    control = (tokenizer.transcribe, tokenizer.translate, tokenizer.sot, tokenizer.sot_prev, tokenizer.sot_lm)
-    return sorted({*tokenizer.non_speech_tokens, *control, tokenizer.no_speech})
 
 
 def _specials(encoding: tiktoken.Encoding) -> list[str]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from audio.engines import RecognitionOptions, RecognizedSegment, RecognizedWindow
 from audio.engines.drafts import draft
-from audio.engines.features import Mel
+from audio.engines.features import Mel, suppressed
 from audio.engines.rounds import STAMP_S, Decoded, Draft, Task, recognize_windows
 from audio.speech import AudioError, Samples, Word
 
@@ -26,7 +26,6 @@ Features = NDArray[np.float32]  # (B, 1500, d)
 
 _MAX_INITIAL_TIMESTAMP_S = 1.0  # whisper's default
 _PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"  # whisper's: punctuation that joins a word
-_STEERING = ("transcribe", "translate", "sot", "sot_prev", "sot_lm", "no_speech")
 
 
 class FasterWhisper:
@@ -134,12 +133,7 @@ class FasterWhisper:
         return [Word(w["word"], float(w["start"]), float(w["end"]), float(w["probability"])) for w in found[0]["words"]]
 
     def _suppressed(self, tokenizer: Tokenizer) -> list[int]:
-        """What whisper never writes: symbols for sounds, and what steers the decoder.
-
-        A converted folder lists the symbols; to find them in the tokenizer takes most of a second.
-        """
-        symbols = self._symbols or tokenizer.non_speech_tokens
-        return sorted({*symbols, *(getattr(tokenizer, name) for name in _STEERING)})
+        return suppressed(tokenizer, self._symbols)
 
 
 def _array(view: StorageView) -> Features:

@@ -99,6 +99,15 @@ def get_tokenizer(multilingual: bool, *, num_languages: int, language: str | Non
     return found
 
 
+def suppressed(tokenizer: Tokenizer, symbols: Sequence[int] = ()) -> list[int]:
+    """What whisper never writes (`suppress_tokens="-1"`): symbols for sounds, and what steers the decoder.
+
+    A converted folder lists the `symbols`; to find them in the tokenizer takes most of a second.
+    """
+    steering = ("transcribe", "translate", "sot", "sot_prev", "sot_lm", "no_speech")
+    return sorted({*(symbols or tokenizer.non_speech_tokens), *(getattr(tokenizer, name) for name in steering)})
+
+
 def languages() -> list[str]:
     """The codes of Whisper's languages in the network's order."""
     return list(_tokenizers().LANGUAGES)

@@ -19,11 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from audio.checksum import sha256_of
+from audio.engines.features import whisper_folder
 from audio.speech import AudioError
 
 Engine = Literal["openai-whisper", "faster-whisper"]
@@ -238,10 +238,7 @@ def _urls() -> dict[str, str]:
 
 @cache
 def _urls_in_source() -> dict[str, str]:
-    found = find_spec("whisper")
-    if found is None or found.origin is None:
-        raise AudioError("openai-whisper is not installed: run `pip install openai-whisper`")
-    for node in ast.parse(Path(found.origin).read_text(encoding="utf-8")).body:
+    for node in ast.parse((whisper_folder() / "__init__.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "_MODELS" for t in node.targets):
             urls: dict[str, str] = ast.literal_eval(node.value)
             return urls

@@ -69,8 +69,8 @@ def whisper_spelling(arguments: Iterable[str]) -> list[str]:
     return spelled
 
 
-def main() -> None:
-    """Run the command; every error that is the world's becomes one sentence and an exit code."""
+def tame_libraries() -> None:
+    """Tell OpenMP and oneDNN, before they are imported, how a program behaves that is not alone and runs for hours."""
     # Read when torch is imported, later. Threads that wait by spinning take the processor from those they wait for:
     # beside other busy programs, 40 s of a recording took 315 s instead of 17.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -78,6 +78,11 @@ def main() -> None:
     # every utterance has another length, that was 190 MB in an hour. The second name is PyTorch's for its copy.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     os.environ.setdefault("LRU_CACHE_CAPACITY", "128")
+
+
+def main() -> None:
+    """Run the command; every error that is the world's becomes one sentence and an exit code."""
+    tame_libraries()
     try:
         app(whisper_spelling(sys.argv[1:]), prog_name="rapporteur", standalone_mode=False)
     except click.ClickException as error:

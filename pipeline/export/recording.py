@@ -18,9 +18,7 @@ from audio.speech import SAMPLE_RATE
 # MP3: the one speech-sized format that every browser plays, Safari and Chromium without licensed codecs included.
 # Constant rate, because players seek in it to the frame (36 ms).
 BIT_RATE = 32_000  # bit/s, mono at 16 kHz
-_EFFORT = (
-    "7"  # of LAME, 0 tries hardest: half the time of its default 5 (0.29 s instead of 0.63 s for 120 s), same size
-)
+_EFFORT = "7"  # of LAME, 0 tries hardest: half the time of its default, 5 (0.29 s instead of 0.63 s for 120 s)
 
 
 def embedded_megabytes(duration_s: float) -> float:
