@@ -39,7 +39,7 @@ def _match(pattern: re.Pattern[str], sentence: Sentence) -> Iterator[tuple[re.Ma
         yield found, sentence.word_at(found.start("what"))
 
 
-def _span(sentence: Sentence, first: int, hearing: Hearing) -> Span:
+def span_of(sentence: Sentence, first: int, hearing: Hearing) -> Span:
     return Span(sentence, first, len(sentence.words), hearing.day, hearing.language)
 
 
@@ -84,7 +84,7 @@ def commitments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             if found["what"].startswith("leave"):
                 yield Cue("claim", "", mine, strength=strength, about="that")
                 continue
-            span = _span(sentence, sentence.word_at(found.start("what")), hearing)
+            span = span_of(sentence, sentence.word_at(found.start("what")), hearing)
             cue = cue_of("commit", span, strength - (0.15 if hedged else 0.0), mine)
             if cue:
                 doing = {"doing": span.text} if span.does else {}
@@ -100,7 +100,7 @@ def offers(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "I can do the drop test instead of you": counts where a task waits for it."""
     mine = me(sentence)
     for _, first in _match(_OFFER, sentence):
-        span = _span(sentence, first, hearing)
+        span = span_of(sentence, first, hearing)
         instead = bool(re.search(r"\binstead\b|\bfor (?:him|her|you)\b|\btake over\b", sentence.plain))
         cue = cue_of("offer", span, 0.55 if instead else 0.38, mine)
         if cue:
@@ -133,7 +133,7 @@ def requests(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         for found, first in _match(pattern, sentence):
             if "please" in found[0].split()[:1] and not starts_a_task(found["what"].split()):
                 continue
-            cue = cue_of("ask", _span(sentence, first, hearing), strength, owner)
+            cue = cue_of("ask", span_of(sentence, first, hearing), strength, owner)
             if cue and (cue.what or pattern is _ASKS[0][0]):
                 yield cue
                 return
@@ -164,7 +164,7 @@ def assignments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     for found, first in _match(_YOU_ARE_TO, sentence):
         if sentence.asks or _conditional(sentence, found.start()):
             continue
-        span = _span(sentence, first, hearing)
+        span = span_of(sentence, first, hearing)
         sure = re.search(
             r"\b(?:going to|will|have to|need to|must|supposed)\b", found[0][: found.start("what") - found.start()]
         )
@@ -181,7 +181,7 @@ def assignments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             owner = _third_person(found["who"], sentence, sentence.word_at(found.start("who")), hearing.people)
             if not owner or _conditional(sentence, found.start()):
                 continue
-            span = _span(sentence, first, hearing)
+            span = span_of(sentence, first, hearing)
             cue = cue_of("assign", span, strength - (0.25 if sentence.asks or " can " in found[0][:40] else 0.0), owner)
             if cue and cue.what and (pattern in (_RESPONSIBLE, _FOR_ROLE) or starts_a_task(span.words) or cue.due.date):
                 yield cue
@@ -230,7 +230,7 @@ def needs(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         for _, first in _match(pattern, sentence):
             if owner == "we" and sentence.asks:
                 continue
-            span = _span(sentence, first, hearing)
+            span = span_of(sentence, first, hearing)
             if owner == "we" and not starts_a_task(span.words):
                 continue
             if owner == "who" and not (starts_a_task(span.words) or span.refers or span.words[:1] == ("do",)):
@@ -308,7 +308,7 @@ def releases(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "I am too busy for the drop test": its owner lets go of a task."""
     for pattern in _RELEASES:
         for _, first in _match(pattern, sentence):
-            span = _span(sentence, first, hearing)
+            span = span_of(sentence, first, hearing)
             owner = me(sentence)
             yield Cue("release", span.text, owner, strength=0.6, about="that" if span.refers else "")
             return
@@ -385,9 +385,9 @@ def answers(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         r"(?<!\S)i (?:will|can|could) do (?:it|that|this) (?P<what>(?:with|for|including|using|together)\b.*)",
         sentence.plain,
     )
-    due = Span(sentence, 0, len(sentence.words), hearing.day, hearing.language).due
+    due = span_of(sentence, 0, hearing).due
     if more:
-        details["adds"] = _span(sentence, sentence.word_at(more.start("what")), hearing).text
+        details["adds"] = span_of(sentence, sentence.word_at(more.start("what")), hearing).text
     promised = re.search(
         r"(?<!\S)(?:i (?:will|can|am going to)|will do|happy to|gladly|consider it done)(?!\S)", sentence.plain
     )

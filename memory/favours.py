@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from memory.cues import SOFT, Hearing, Policy, cue_of, me
+from memory.cues import SOFT, Hearing, Policy, cue_of, me, span_of
 from memory.notes import NOBODY, Cue
 from memory.people import vocative
 from memory.tasks import Span, base_form, starts_a_task
@@ -55,7 +55,7 @@ def wishes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         return
     name = vocative(sentence, hearing.people)
     owner = hearing.people.owner(name) if name else NOBODY
-    span = Span(sentence, sentence.word_at(found.start("what")), len(sentence.words), hearing.day, hearing.language)
+    span = span_of(sentence, sentence.word_at(found.start("what")), hearing)
     what = span.text
     if span.words[1:2] and span.words[1] in ("it", "them", "that", "those"):
         thing = _FRONTED.search(sentence.plain[: found.start()].rstrip())
@@ -78,7 +78,7 @@ def proposals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     if found and (sentence.asks or found["me"]):
         group = "what" if found["what"] else "me"
         first = sentence.word_at(found.start(group))
-        span = Span(sentence, first, len(sentence.words), hearing.day, hearing.language)
+        span = span_of(sentence, first, hearing)
         cue = cue_of("propose", span, 0.6, me(sentence))
         if cue:
             yield cue
@@ -112,7 +112,7 @@ def confirmations(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     outcome = at > 0 or sentence.plain.endswith(" then")
     if not doing or not hearing.people.is_name(sentence, at):
         return
-    span = Span(sentence, at + 1, len(sentence.words), hearing.day, hearing.language)
+    span = span_of(sentence, at + 1, hearing)
     if outcome or span.due.date:
         owner = hearing.people.owner(found["who"])
         yield Cue("assign", "" if span.refers else span.text, owner, span.due, 0.6, "that" if span.refers else "")
@@ -137,7 +137,7 @@ def promises(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         if cue and cue.what:
             yield cue
     if _READY.search(sentence.plain) and not sentence.asks:
-        due = Span(sentence, 0, len(sentence.words), hearing.day, hearing.language).due
+        due = span_of(sentence, 0, hearing).due
         if due:
             yield Cue("ready", "", me(sentence), due, 0.75)
 
@@ -152,7 +152,7 @@ def dated(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         return
     if base_form(found["what"].split()[0]) != found["what"].split()[0]:
         return
-    span = Span(sentence, sentence.word_at(found.start("what")), len(sentence.words), hearing.day, hearing.language)
+    span = span_of(sentence, sentence.word_at(found.start("what")), hearing)
     if span.due.date:
         cue = cue_of("commit", span, 0.35, me(sentence))
         if cue and cue.what:
@@ -172,7 +172,7 @@ def jokes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 
 def by_when(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "By Friday, please.": a sentence that is a date and nothing else belongs to the task before it."""
-    span = Span(sentence, 0, len(sentence.words), hearing.day, hearing.language)
+    span = span_of(sentence, 0, hearing)
     if span.found is None or not span.due.date or sentence.asks:
         return
     rest = [w for i, w in enumerate(sentence.words) if not span.found.first <= i < span.found.last]
