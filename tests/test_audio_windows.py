@@ -14,6 +14,8 @@ from audio.embedded.windows import (
     IGNORED,
     PROMPT_TOKENS,
     SLOPES,
+    STAMP_ERROR,
+    STAMPS,
     Batch,
     Speech,
     Vocabulary,
@@ -22,6 +24,7 @@ from audio.embedded.windows import (
     english_filters,
     frame_of,
     log_mel,
+    misread,
 )
 from audio.speech import SAMPLE_RATE
 
@@ -115,3 +118,20 @@ def test_noise_has_its_colour(slope: float) -> None:
     low, high = (power[(hertz > f) & (hertz < 2 * f)].mean() for f in (100, 3200))
     assert np.log2(low / high) == pytest.approx(5 * slope, abs=0.5)
     assert noise.std() == pytest.approx(1, abs=0.01)
+
+
+def test_the_decoder_reads_mistakes_where_the_truth_was() -> None:
+    """Words become other words and times move a little; what is no word stays, and the same seed errs alike."""
+    eot, begin = 100, 110
+    truth = torch.tensor([101, 5, 6, 7, 8, 102, begin, *range(20, 60), begin + 700, begin + STAMPS])
+    readings = [misread(truth, eot, begin, np.random.default_rng(seed)) for seed in range(40)]
+    again = [misread(truth, eot, begin, np.random.default_rng(seed)) for seed in range(40)]
+    assert all(torch.equal(a, b) for a, b in zip(readings, again, strict=True))
+    untouched = sum(torch.equal(reading, truth) for reading in readings)
+    assert 5 < untouched < 30  # neither all nor none
+    words, stamps = truth < eot, (truth >= begin) & (truth < begin + STAMPS)
+    for reading in readings:
+        assert torch.equal(reading[~words & ~stamps], truth[~words & ~stamps])
+        assert bool((reading[words] < eot).all())
+        assert int((reading[stamps] - truth[stamps]).abs().max()) <= STAMP_ERROR
+    assert any(bool((reading[words] != truth[words]).sum() > 3) for reading in readings)

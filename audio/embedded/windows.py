@@ -32,6 +32,9 @@ PROMPTED, STAMPED = 0.6, 0.7  # windows with a prompt; prompts with timestamps
 PROMPT_TOKENS = 223  # Whisper keeps so many
 PROMPT_LINES = 26  # at most; after a minute of a meeting every prompt is of full length
 STAMPS = 1501  # timestamp tokens: 0.00 to 30.00 s
+MISREAD, WRONG = 0.6, 0.15  # windows whose decoder reads mistakes; of their words at most
+LOOPED, LOOP_TOKENS = 0.3, 10  # of these windows; at most, read twice
+STAMP_ERROR = 5  # timestamps at most, 0.1 s
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ class Windows:
         places = torch.full((count, longest), -1)
         for row, window in enumerate(drawn):
             ids, prompt = torch.tensor(self.vocabulary.encode(window.tokens)), window.tokens.index(self.tokenizer.sot)
-            tokens[row, : len(ids) - 1] = ids[:-1]
+            tokens[row, : len(ids) - 1] = misread(ids[:-1], eot, begin, self.rng)
             targets[row, prompt : len(ids) - 1] = ids[prompt + 1 :]
             places[row, prompt : prompt + len(window.places)] = torch.tensor(window.places)
             if self.tokenizer.no_speech in window.tokens:  # at <sot> predict "no speech", then end at once
@@ -256,6 +259,31 @@ class Windows:
             at = start + length
             before += [begin + start, *text, begin + min(at, STAMPS - 1)] if stamped else text
         return [tokenizer.sot_prev, *before[-PROMPT_TOKENS:]]
+
+
+def misread(ids: Tensor, eot: int, begin: int, rng: np.random.Generator) -> Tensor:
+    """What the decoder reads of the truth: (T,) short numbers -> (T,), in many windows wrong in places.
+
+    At recognition it reads its own mistakes; who has only read the truth loses its place after the first, or
+    says what it has just said again (exposure bias: Bengio et al. 2015, scheduled sampling). Wrong words come from
+    anywhere in the vocabulary or from elsewhere in the window; text numbers are those under `eot`, timestamps
+    those from `begin` on.
+    """
+    if rng.random() >= MISREAD:
+        return ids
+    read, text = ids.numpy().copy(), np.flatnonzero(ids.numpy() < eot)
+    if len(text):
+        wrong = text[rng.random(len(text)) < rng.uniform(0, WRONG)]
+        anywhere, elsewhere = rng.integers(eot, size=len(wrong)), read[rng.choice(text, len(wrong))]
+        read[wrong] = np.where(rng.random(len(wrong)) < 0.5, anywhere, elsewhere)
+    if len(text) > 2 * LOOP_TOKENS and rng.random() < LOOPED:
+        length = int(rng.integers(1, LOOP_TOKENS + 1))
+        at = int(rng.integers(length, len(text) - length + 1))
+        read[text[at : at + length]] = read[text[at - length : at]]
+    stamps = np.flatnonzero((read >= begin) & (read < begin + STAMPS))
+    moved = read[stamps] + rng.integers(-STAMP_ERROR, STAMP_ERROR + 1, size=len(stamps))
+    read[stamps] = moved.clip(begin, begin + STAMPS - 1)
+    return torch.from_numpy(read)
 
 
 def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> NDArray[np.float32]:
