@@ -49,7 +49,7 @@ class SpeechSegment:
         return self.start + len(self.samples)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Word:
     """One recognised word; `text` keeps its leading space as Whisper writes it."""
 
@@ -60,7 +60,7 @@ class Word:
     speaker: str = ""  # label such as "S1"; "S1+S2" where S2 speaks at the same time; "" = that of the utterance
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Scores:
     """What the engine thinks of its own text; the names and meanings are openai-whisper's."""
 
@@ -70,7 +70,7 @@ class Scores:
     temperature: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Hypothesis:
     """Provisional text of a segment that still grows; the next one replaces it whole, but keeps its firm words."""
 
@@ -82,7 +82,7 @@ class Hypothesis:
     firm: int = 0  # this many leading words stay as they are in all later hypotheses of the segment
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """Final text: it never changes. A correction is an event that names `id`."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from audio.speech import Utterance
@@ -87,6 +87,11 @@ def sentences(utterance: Utterance) -> list[Sentence]:
     """The sentences of an utterance that hold a word."""
     made = (_sentence(utterance, piece) for piece in _pieces(utterance.text))
     return [sentence for sentence in made if sentence.words]
+
+
+def lean(utterance: Utterance) -> Utterance:
+    """What sentences are made of, and no more: a meeting's words with their times are megabytes an hour."""
+    return replace(utterance, words=tuple(w for w in utterance.words if w.probability < UNSURE), tokens=())
 
 
 def _pieces(text: str) -> list[str]:

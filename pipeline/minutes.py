@@ -30,7 +30,7 @@ from memory.people import Addressed, People
 from memory.settle import settled
 from memory.summary import salient
 from memory.votes import believing
-from memory.wording import Sentence, content_of, sentences, tidy
+from memory.wording import Sentence, content_of, lean, sentences, tidy
 from pipeline.events import Concluded, Corrected, Event, Learned, Named, Opened, Said, to_line
 from pipeline.transcript import Transcript, display_name
 
@@ -95,7 +95,7 @@ class _Taker:
                     marks = Marks(**{**told, "read_ids": tuple(told["read_ids"])})
                     self._marks[marks.utterance_id] = marks
             case Said(utterance) if not utterance.suppressed and utterance.id not in self._said:
-                self._said[utterance.id] = utterance
+                self._said[utterance.id] = lean(utterance)
                 yield from self._note(utterance)
 
     def finish(self) -> Iterator[Event]:

@@ -17,6 +17,7 @@ from audio.diarize.clusters import Groups, agglomerate
 from audio.diarize.diarizer import DiarizeOptions, Voices, conclude, follow, voiced
 from audio.diarize.encoder import Embeddings, Ge2eEncoder, Mel, levelled, mel_filters, mel_power, weights
 from audio.diarize.identity import Voiceprint, identify
+from audio.diarize.shelf import Shelf
 from audio.diarize.turns import Schedule, Turn, joined, overlapping, renamed
 from audio.diarize.windows import Heard, Stretch, labelled, listen
 from audio.diarize.words import attributed
@@ -359,3 +360,21 @@ def test_online_a_scrap_that_sounds_like_nobody_waits_until_there_is_more_of_it(
     assert len(state.waiting.counts) == 0
     whole = follow(state, spread(unit(-1, 0.5, 0.2), each_s=3.0, times=1).heard[0], ONE_OR_MORE).voices
     assert len(whole.labels) == 4, "as much at once is somebody"
+
+
+def test_embeddings_that_wait_on_disk_are_the_same_and_a_full_disk_keeps_them_in_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard = [listen(segment_of(script, start_s=9.0 * n), ToneEncoder()) for n, script in enumerate(("ab", "c", "ba"))]
+    with Shelf() as shelf:
+        laid = [shelf.laid(one) for one in heard]
+        for one, other in zip(reversed(heard), reversed(laid), strict=True):
+            assert callable(other.kept)
+            assert np.array_equal(one.embeddings, other.embeddings)
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with Shelf() as shelf:
+        assert shelf.laid(heard[0]) is heard[0]
+
+
+def full(**_: object) -> None:
+    raise OSError(28, "No space left on device")

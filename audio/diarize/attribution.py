@@ -9,8 +9,9 @@ from typing import TypeVar
 from audio.diarize.diarizer import Concluded, DiarizeOptions, Voices, conclude, follow, voiced
 from audio.diarize.encoder import VoiceEncoder
 from audio.diarize.identity import ALIKE, Identity, Voiceprint, identify
+from audio.diarize.shelf import Shelf
 from audio.diarize.turns import NEAR_S, Schedule, Turn, renamed, talk_s
-from audio.diarize.windows import listen
+from audio.diarize.windows import Heard, listen
 from audio.diarize.words import attributed
 from audio.recognizer import Batch
 from audio.speech import SAMPLE_RATE, Utterance
@@ -51,20 +52,21 @@ def attribute(
     `past` are the utterances from before a break, with the speakers they have. If the batches then bring their segments
     again, the state is made again from them; if not, new labels follow the old ones.
     """
-    before = tuple(past)
+    before = tuple(_lean(u) for u in past)
     state = Attribution(next_id=first_id, said=before)
     begun = False
-    for batch in found:
-        if not isinstance(batch, Batch):
-            yield batch
-            continue
-        if not begun and not _heard_again(batch, before):  # the voices behind the old labels are unknown here
-            state = replace(state, voices=Voices(taken=tuple(sorted({u.speaker for u in before if u.speaker}))))
-        begun = True
-        state, attributed_batch = attribute_batch(state, batch, diarizer)
-        yield attributed_batch
-    if state.voices.heard:
-        yield final_batch(state, diarizer)
+    with Shelf() as shelf:
+        for batch in found:
+            if not isinstance(batch, Batch):
+                yield batch
+                continue
+            if not begun and not _heard_again(batch, before):  # the voices behind the old labels are unknown here
+                state = replace(state, voices=Voices(taken=tuple(sorted({u.speaker for u in before if u.speaker}))))
+            begun = True
+            state, attributed_batch = attribute_batch(state, batch, diarizer, laid=shelf.laid)
+            yield attributed_batch
+        if state.voices.heard:
+            yield final_batch(state, diarizer)
 
 
 def _heard_again(batch: Batch, before: Sequence[Utterance]) -> bool:
@@ -72,11 +74,16 @@ def _heard_again(batch: Batch, before: Sequence[Utterance]) -> bool:
     return any(segment.start / SAMPLE_RATE <= last_s for segment in batch.segments)
 
 
-def attribute_batch(state: Attribution, batch: Batch, diarizer: Diarizer) -> tuple[Attribution, Batch]:
-    """One batch: its segments are heard first, then its utterances divided among the speakers."""
+def attribute_batch(
+    state: Attribution, batch: Batch, diarizer: Diarizer, *, laid: Callable[[Heard], Heard]
+) -> tuple[Attribution, Batch]:
+    """One batch: its segments are heard first, then its utterances divided among the speakers.
+
+    `laid` may put aside what is not needed before the end.
+    """
     voices, merged = state.voices, dict[str, str]()
     for segment in batch.segments:
-        step = follow(voices, listen(segment, diarizer.encoder), diarizer.options)
+        step = follow(voices, laid(listen(segment, diarizer.encoder)), diarizer.options)
         voices = step.voices
         merged = {old: step.merged.get(now, now) for old, now in merged.items()} | step.merged
     schedule = Schedule(_recent(voices, batch))
@@ -88,7 +95,8 @@ def attribute_batch(state: Attribution, batch: Batch, diarizer: Diarizer) -> tup
     if relabelled:
         earlier = tuple(replace(u, speaker=relabelled.get(u.id, u.speaker)) for u in earlier)
     found = _recognised(state, voices, diarizer)
-    state = Attribution(state.next_id + len(said), voices, (*earlier, *said), found)
+    kept = tuple(_lean(u) for u in said)
+    state = Attribution(state.next_id + len(said), voices, (*earlier, *kept), found)
     return state, replace(batch, utterances=said, relabelled=relabelled, identities=tuple(found.values()))
 
 
@@ -139,3 +147,8 @@ def _recognised(state: Attribution, voices: Voices, diarizer: Diarizer) -> dict[
         if spoken_s.get(label, 0.0) >= KNOWN_AFTER_S
     }
     return {i.speaker: i for i in identify(enough, diarizer.known, encoder=diarizer.encoder.name, alike=diarizer.alike)}
+
+
+def _lean(utterance: Utterance) -> Utterance:
+    """Without what nobody asks for again."""
+    return replace(utterance, words=(), tokens=())

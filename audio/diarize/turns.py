@@ -16,7 +16,7 @@ BRIDGED_S = 0.5  # a shorter pause does not end a turn
 NEAR_S = 0.7  # what is this near to a turn still belongs to it where nobody speaks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One speaker's stretch; turns of different speakers may overlap."""
 

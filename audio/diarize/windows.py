@@ -5,6 +5,7 @@ The windows never cross a pause, for a pause in a window spoils its embedding, a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -32,7 +33,12 @@ class Heard:
     starts: NDArray[np.int64]  # (n,)
     stops: NDArray[np.int64]  # (n,)
     runs: NDArray[np.int64]  # (n,): which run of speech each lies in
-    embeddings: Embeddings  # (n, d)
+    kept: Embeddings | Callable[[], Embeddings]  # (n, d), or what reads them from where they wait
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """(n, d)."""
+        return self.kept() if callable(self.kept) else self.kept
 
 
 @dataclass(frozen=True)
@@ -123,22 +129,24 @@ def labelled(heard: Heard, labels: NDArray[np.int64]) -> list[Stretch]:
 def _cut(heard: Heard, own: NDArray[np.int64], cuts: list[int]) -> list[Stretch]:
     """One run, cut at these samples; a piece in which no window lies is nothing."""
     found: list[Stretch] = []
+    embeddings = heard.embeddings
     for start, stop in pairwise([int(heard.starts[own[0]]), *cuts, int(heard.stops[own[-1]])]):
         slack = STEP * HOP // 2
         inside = own[(heard.starts[own] >= start - slack) & (heard.stops[own] <= stop + slack)]
         if len(inside):
-            found.append(Stretch(heard.source, start, stop, heard.embeddings[inside].mean(axis=0)))
+            found.append(Stretch(heard.source, start, stop, embeddings[inside].mean(axis=0)))
     return found
 
 
 def _changes(heard: Heard, own: NDArray[np.int64]) -> list[int]:
     """Where neighbouring windows of one run differ most and enough."""
     moments: list[tuple[int, float]] = []
+    embeddings = heard.embeddings
     for i in own:
         j = own[0] + int(np.searchsorted(heard.starts[own], heard.stops[i]))
         if j <= own[-1] and heard.starts[j] - heard.stops[i] < STEP * HOP:
             moment = int(heard.stops[i] + heard.starts[j]) // 2
-            moments.append((moment, 1 - float(heard.embeddings[i] @ heard.embeddings[j])))
+            moments.append((moment, 1 - float(embeddings[i] @ embeddings[j])))
     return [
         moment
         for n, (moment, change) in enumerate(moments)
