@@ -61,6 +61,7 @@ class Plan:
 
     minutes: float = 110.0  # wall time over all resumptions; the cosine ends here
     peak_rate: float = 8e-4
+    behind: float = 0.0  # share of the lengths' course that a trained model has behind it
     warm_up_steps: int = 200
     ctc_weight: float = 0.5
     phone_weight: float = 0.5
@@ -77,6 +78,7 @@ class Plan:
 
     def choose(self, done: float, chooser: random.Random) -> Length:
         """The next batch's length when the share `done` of the time is gone."""
+        done = self.behind + (1 - self.behind) * done
         third = min(2, int(done * 3))
         within = done * 3 - third
         shares = [row.shares[third] * (1 - within) + row.shares[third + 1] * within for row in self.lengths]
@@ -363,11 +365,13 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for speech and checkpoints")
     parser.add_argument("--start-from", type=Path, help="Whisper checkpoint of the same width to begin with")
     parser.add_argument("--minutes", type=float, default=Plan.minutes)
+    parser.add_argument("--peak-rate", type=float, default=Plan.peak_rate, help="a trained model wants a lower one")
+    parser.add_argument("--behind", type=float, default=Plan.behind, help="share of the lengths' course to leave out")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
-    plan = Plan(minutes=options.minutes)
+    plan = Plan(options.minutes, options.peak_rate, options.behind)
     folders, sentences, known = prepare(options.ami, options.work)
     tokenizer = get_tokenizer(multilingual=False)
     short = Vocabulary.of(sentences, known, tokenizer)
