@@ -182,7 +182,7 @@ class _Listener:
                 self._spoken.topics.setdefault(mark.topic, []).append(mark.utterance_id)
                 self._topic = mark.topic if mark.boundary else self._topic
             waiting = len(heed.state.ledger.topics)
-            self._marks = [self._told(m) for m in heed.marks[len(heed.marks) - waiting :]]
+            self._marks = self._told(heed.marks[len(heed.marks) - waiting :])
         self._spoken.texts |= {u.id: u.text for u in self._said.values()}
         self._spoken.starts |= {u.id: u.start_s for u in self._said.values()}
 
@@ -192,13 +192,19 @@ class _Listener:
             return heard
         return _keyed(heard, self._names, self._carry.meeting)
 
-    def _told(self, mark: Marks) -> Marks:
+    def _told(self, marks: Iterable[Marks]) -> list[Marks]:
         """With this meeting's labels and utterances only."""
         if self._carry is None:
-            return mark
-        labels = {self._keyed(u).speaker: u.speaker for u in self._said.values()}
-        owner = mark.owner if mark.owner in (GROUP, UNKNOWN) else labels.get(mark.owner, UNKNOWN)
-        return replace(mark, owner=owner, read_ids=tuple(id for id in mark.read_ids if id in self._said))
+            return list(marks)
+        labels = {self._keyed(u).speaker: u.speaker for u in self._said.values()} | {GROUP: GROUP, UNKNOWN: UNKNOWN}
+        return [
+            replace(
+                mark,
+                owner=labels.get(mark.owner, UNKNOWN),
+                read_ids=tuple(id for id in mark.read_ids if id in self._said),
+            )
+            for mark in marks
+        ]
 
     def _hear(self, id: str) -> Iterator[Event]:
         if self._mind is None or self._state is None:
@@ -247,8 +253,8 @@ class _Listener:
 
     def _heed(self, mind: Mind, heed: Heed) -> Iterator[Event]:
         self._state = heed.state
+        self._marks += self._told(heed.marks)
         for mark in heed.marks:
-            self._marks.append(self._told(mark))
             self._spoken.topics.setdefault(mark.topic, []).append(mark.utterance_id)
             if mark.boundary:
                 if self._topic >= 0 and self._topic != mark.topic:
