@@ -5,6 +5,7 @@ A detector is cheap to make, belongs to one source and holds that source's state
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -135,4 +136,37 @@ class GatedVad:
         return probabilities
 
 
+class Raised:
+    """Another detector that hears faint sound louder: of speech 24 dB below a headset's it lost five times the words.
+
+    The gain brings the loudest of the last minutes to LOUD_DB, and only ever raises. It is greatest before the first
+    sound, so that a faint beginning is not lost. Measured on real meetings: `python -m bench.detection`.
+    """
+
+    LOUD_DB = -28.0  # of full scale: where the loudest frames of real meetings at a headset's level lie
+    FALL_DB_S = 0.1  # dB/s that the loudest is forgotten by: who speaks up after a pause is not raised at once
+    SMOOTH = 0.3  # share of a new frame in the power that is followed: a click is not the loudest
+
+    def __init__(self, vad: Vad, most_db: float = 24.0) -> None:
+        """`most_db`: the greatest gain, dB; 0 changes nothing."""
+        self.frame = vad.frame
+        self._vad, self._most_db = vad, most_db
+        self._fall_db = self.FALL_DB_S * vad.frame / SAMPLE_RATE
+        self._loud_db, self._power = self.LOUD_DB - most_db, 0.0
+
+    def __call__(self, frames: Frames) -> Probabilities:
+        """Those of the detector for the raised frames."""
+        gains_db = np.zeros(len(frames), np.float32)
+        for i, power in enumerate(np.square(frames, dtype=np.float64).mean(axis=1)):
+            self._power += self.SMOOTH * (power - self._power)
+            self._loud_db = max(10 * math.log10(self._power + 1e-12), self._loud_db - self._fall_db)
+            gains_db[i] = min(self._most_db, max(0.0, self.LOUD_DB - self._loud_db))
+        return self._vad(np.clip(frames * 10 ** (gains_db[:, None] / 20), -1, 1))
+
+
 DETECTORS: Mapping[str, Callable[[], Vad]] = {"gated": GatedVad, "silero": SileroVad, "webrtcvad": WebrtcVad}
+
+
+def detector(name: str, *, webrtc_mode: int = 3, raise_db: float = 24.0) -> Vad:
+    """One of DETECTORS for one source, faint sound raised by up to `raise_db`."""
+    return Raised(WebrtcVad(webrtc_mode) if name == "webrtcvad" else DETECTORS[name](), raise_db)

@@ -27,7 +27,7 @@ from audio.segmenter import FILE, LIVE, SENTENCES, SegmenterOptions, segment
 from audio.sources import file_source
 from audio.speech import SAMPLE_RATE, AudioChunk, AudioError, SpeechSegment
 from audio.stretches import recording
-from audio.vad import DETECTORS, Vad, WebrtcVad
+from audio.vad import Vad, detector
 from memory.notes import Item
 from pipeline.abstraction import abstraction
 from pipeline.config import settings_fingerprint
@@ -344,4 +344,4 @@ class Run:
     @property
     def _vad(self) -> Callable[[], Vad]:
         vad = self._settings.vad
-        return partial(WebrtcVad, vad.webrtc_mode) if vad.detector == "webrtcvad" else DETECTORS[vad.detector]
+        return partial(detector, vad.detector, webrtc_mode=vad.webrtc_mode, raise_db=vad.raise_db)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from audio.diarize.windows import Heard, Stretch, listen, stretches
 from audio.segmenter import FILE, segment
 from audio.sources import Channels, file_source
 from audio.speech import SAMPLE_RATE, Utterance
-from audio.vad import GatedVad
+from audio.vad import detector
 from pipeline.events import PipelineError
 from pipeline.transcript import Transcript
 
@@ -34,8 +35,8 @@ class Voice:
 
 def heard_again(recording: Path, channels: Channels) -> list[Heard]:
     """All speech of a recording through the encoder; raises AudioError where it cannot be read."""
-    encoder = Ge2eEncoder()
-    return [listen(found, encoder) for found in segment(file_source(recording, channels=channels), GatedVad, FILE)]
+    encoder, vad = Ge2eEncoder(), partial(detector, "gated")
+    return [listen(found, encoder) for found in segment(file_source(recording, channels=channels), vad, FILE)]
 
 
 def recording_of(transcript: Transcript) -> Path:

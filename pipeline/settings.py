@@ -80,6 +80,7 @@ class VadSettings:
     silence_threshold: Share
     min_speech_ms: Count
     pad_ms: Count
+    raise_db: Annotated[int, Range(0, 40)]
     webrtc_mode: Annotated[int, Range(0, 3)]
 
 

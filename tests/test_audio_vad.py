@@ -19,7 +19,18 @@ from hypothesis import strategies as st
 
 from audio import vad as module
 from audio.speech import SAMPLE_RATE, AudioError, Samples
-from audio.vad import DETECTORS, Frames, GatedVad, Probabilities, SileroState, SileroVad, Vad, WebrtcVad
+from audio.vad import (
+    DETECTORS,
+    Frames,
+    GatedVad,
+    Probabilities,
+    Raised,
+    SileroState,
+    SileroVad,
+    Vad,
+    WebrtcVad,
+    detector,
+)
 from tests.shared_data import SHARED, needs_shared
 
 MEETING = Path(__file__).parents[1] / "samples" / "meeting.flac"
@@ -62,11 +73,40 @@ def test_what_webrtcvad_cannot_do_is_refused(mode: int, frame_ms: int, sample_ra
         WebrtcVad(mode, frame_ms=frame_ms, sample_rate=sample_rate)
 
 
-@pytest.mark.parametrize("make", [SileroVad, GatedVad])
+@pytest.mark.parametrize("make", [SileroVad, GatedVad, lambda: detector("gated")])
 def test_speech_is_heard_and_noise_is_not(make: Callable[[], Vad]) -> None:
     assert (make()(framed(meeting(20))) >= 0.5).mean() > 0.6
     for other in (white_noise(10), silence(10)):
         assert make()(framed(other)).max() < 0.5
+
+
+def test_faint_speech_is_heard_as_well_as_loud_and_faint_noise_is_still_none() -> None:
+    faint = meeting(20) * np.float32(10 ** (-50 / 20))
+    loud = (GatedVad()(framed(meeting(20))) >= 0.5).mean()
+    plain, raised = ((vad(framed(faint)) >= 0.5).mean() for vad in (GatedVad(), detector("gated")))
+    assert plain < loud - 0.1, "so faint that the detector alone loses it"
+    assert raised > loud - 0.05
+    for loudness in (0.0001, 0.001, 0.01):
+        assert detector("gated")(framed(white_noise(20, loudness))).max() < 0.5
+
+
+def test_only_what_is_faint_is_raised_and_slowly_again_after_loud_sound() -> None:
+    class Listening(GatedVad):
+        def __call__(self, frames: Frames) -> Probabilities:
+            heard.extend(np.sqrt(np.square(frames).mean(axis=1)))
+            return np.zeros(len(frames), np.float32)
+
+    heard: list[float] = []
+    loud, faint = (framed(white_noise(20, loudness)) for loudness in (0.1, 0.001))
+    Raised(Listening(), 24.0)(np.concatenate([loud, faint]))
+    assert np.allclose(heard[20 : len(loud)], np.sqrt(np.square(loud[20:]).mean(axis=1)), rtol=1e-5)
+    assert max(heard[len(loud) + 5 :]) < 0.002, "a loud voice was heard 20 s ago"
+    heard.clear()
+    Raised(Listening(), 24.0)(np.concatenate([faint] * 3))
+    assert np.median(heard) == pytest.approx(0.001 * 10 ** (24 / 20), rel=0.1)
+    heard.clear()
+    Raised(Listening(), 0.0)(faint)
+    assert np.allclose(heard, np.sqrt(np.square(faint).mean(axis=1)), rtol=1e-5)
 
 
 def test_webrtcvad_alone_takes_white_noise_for_speech() -> None:
@@ -94,7 +134,7 @@ def test_silero_is_the_streaming_network_of_its_makers() -> None:
 @settings(max_examples=8)
 @given(data=st.data())
 def test_slices_equal_the_whole(name: str, data: st.DataObject) -> None:
-    whole, sliced = DETECTORS[name](), DETECTORS[name]()
+    whole, sliced = detector(name), detector(name)
     frames = framed(SPEECH_AND_PAUSES, whole.frame)
     cuts = data.draw(st.lists(st.integers(0, len(frames)), max_size=12).map(sorted))
     parts = [sliced(frames[start:stop]) for start, stop in pairwise([0, *cuts, len(frames)])]
@@ -103,7 +143,7 @@ def test_slices_equal_the_whole(name: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_two_sources_do_not_disturb_each_other(name: str) -> None:
-    speaking, silent, alone = (DETECTORS[name]() for _ in range(3))
+    speaking, silent, alone = (detector(name) for _ in range(3))
     frames = framed(meeting(4), alone.frame)
     together = []
     for start in range(0, len(frames), 10):
