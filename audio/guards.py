@@ -18,6 +18,7 @@ LOW_SPEECH_SHARE = 0.4  # of a segment's frames; one short word with the padding
 DOUBTFUL_SPEECH_SHARE = 0.5
 MUSIC_SPEECH_SHARE = 0.65  # music that passes for speech reaches it; speech between short pauses has more
 DOUBTFUL_TEMPERATURE = 0.5  # whisper no longer trusts a text above it to be the next one's prompt
+FAR_BELOW = 1.5  # times the log probability from which a text is tried again: nothing that any temperature believes in
 FASTEST_WORDS_PER_S = 12.0  # the record of fast talking is 10.6 (S. Woodmore, 1990)
 SPARE_WORDS = 4  # the segmenter may have cut a little off at both ends
 LOOP_WORDS, LOOP_REPEATS = 3, 4  # this many words or more, said more often than this in a row, are a loop
@@ -80,6 +81,13 @@ def hardly_any_speech(judged: Judged, heard: SpeechSegment, options: Recognition
     return replace(judged, suppressed="hardly any speech") if doubted else judged
 
 
+def disbelieved(judged: Judged, heard: SpeechSegment, options: RecognitionOptions) -> Judged:
+    """The model was asked again at another temperature and still does not believe in its text by far."""
+    scores = judged.segment.scores
+    far_below = scores.avg_logprob < FAR_BELOW * options.logprob_threshold
+    return replace(judged, suppressed="disbelieved") if far_below and scores.temperature > 0 else judged
+
+
 def phantom_phrase(judged: Judged, heard: SpeechSegment, options: RecognitionOptions) -> Judged:
     """A phrase from the end of films, and the detector or the model doubts that it was said."""
     doubted = heard.speech_share < DOUBTFUL_SPEECH_SHARE or _doubtful(judged.segment, options)
@@ -117,6 +125,7 @@ GUARDS: tuple[Guard, ...] = (
     no_words,
     no_speech,
     hardly_any_speech,
+    disbelieved,
     phantom_phrase,
     repetition,
     still_repetitive,

@@ -36,6 +36,7 @@ def heard(seconds: float = 4.0, speech_share: float = 0.9) -> SpeechSegment:
         (said(" I am here", SILENT), heard(), "no speech"),
         (said(" I am here", UNSURE), heard(speech_share=0.1), "hardly any speech"),
         (said(" I am here", replace(SURE, temperature=0.8)), heard(speech_share=0.1), "hardly any speech"),
+        (said(" Or are or", replace(SURE, avg_logprob=-1.6, temperature=0.4)), heard(), "disbelieved"),
         (said(" Thank you so much for watching!", UNSURE), heard(), "phantom phrase"),
         (said(" Thanks for watching."), heard(speech_share=0.4), "phantom phrase"),
         (said(" Subtitles by the Amara.org community", UNSURE), heard(), "phantom phrase"),

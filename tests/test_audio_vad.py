@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from audio import vad as module
 from audio.speech import SAMPLE_RATE, AudioError, Samples
@@ -23,8 +24,8 @@ from audio.vad import (
     DETECTORS,
     Frames,
     GatedVad,
+    Prepared,
     Probabilities,
-    Raised,
     SileroState,
     SileroVad,
     Vad,
@@ -90,23 +91,46 @@ def test_faint_speech_is_heard_as_well_as_loud_and_faint_noise_is_still_none() -
         assert detector("gated")(framed(white_noise(20, loudness))).max() < 0.5
 
 
-def test_only_what_is_faint_is_raised_and_slowly_again_after_loud_sound() -> None:
-    class Listening(GatedVad):
-        def __call__(self, frames: Frames) -> Probabilities:
-            heard.extend(np.sqrt(np.square(frames).mean(axis=1)))
-            return np.zeros(len(frames), np.float32)
+class Listening(GatedVad):
+    """Notes what it is given."""
 
-    heard: list[float] = []
-    loud, faint = (framed(white_noise(20, loudness)) for loudness in (0.1, 0.001))
-    Raised(Listening(), 24.0)(np.concatenate([loud, faint]))
-    assert np.allclose(heard[20 : len(loud)], np.sqrt(np.square(loud[20:]).mean(axis=1)), rtol=1e-5)
-    assert max(heard[len(loud) + 5 :]) < 0.002, "a loud voice was heard 20 s ago"
-    heard.clear()
-    Raised(Listening(), 24.0)(np.concatenate([faint] * 3))
-    assert np.median(heard) == pytest.approx(0.001 * 10 ** (24 / 20), rel=0.1)
-    heard.clear()
-    Raised(Listening(), 0.0)(faint)
-    assert np.allclose(heard, np.sqrt(np.square(faint).mean(axis=1)), rtol=1e-5)
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard = np.zeros((0, self.frame), np.float32)
+
+    def __call__(self, frames: Frames) -> Probabilities:
+        self.heard = np.concatenate([self.heard, frames])
+        return np.zeros(len(frames), np.float32)
+
+
+def prepared(samples: Samples, most_db: float = 24.0) -> NDArray[np.float32]:
+    """How loud each frame is that the detector gets, RMS."""
+    vad = Listening()
+    Prepared(vad, most_db)(framed(samples))
+    return np.asarray(np.sqrt(np.square(vad.heard).mean(axis=1)), np.float32)
+
+
+def test_only_what_is_faint_is_raised_but_no_noise_and_slowly_after_loud_sound() -> None:
+    loud, faint, words = meeting(20), meeting(20) * np.float32(10 ** (-30 / 20)), slice(20, None)
+    untouched = prepared(np.concatenate([loud, faint]), 0.0)
+    after_loud = prepared(np.concatenate([loud, faint])) / untouched
+    assert np.allclose(after_loud[20 : len(framed(loud))], 1, rtol=1e-4)
+    assert after_loud[len(framed(loud)) :].max() < 10 ** (2 / 20), "a loud voice was heard 20 s ago"
+    alone = prepared(faint) / prepared(faint, 0.0)
+    assert np.median(alone[words]) > 10 ** (9 / 20)
+    noisy = faint + white_noise(20, 10 ** (-50 / 20))
+    assert np.median((prepared(noisy) / prepared(noisy, 0.0))[words]) < 10 ** (8 / 20), "the noise would be too loud"
+
+
+def test_hum_and_offset_are_taken_out_and_speech_is_left() -> None:
+    t = np.arange(20 * SAMPLE_RATE) / SAMPLE_RATE
+    speech = prepared(meeting(20), 0.0)[2:]
+    offset = prepared((meeting(20) + np.float32(0.1)).clip(-1, 1), 0.0)[2:]
+    assert np.abs(offset - speech).max() < 0.01
+    hum = np.sin(2 * np.pi * 50 * t).astype(np.float32)
+    assert prepared(0.1 * hum, 0.0)[2:].max() < 0.7 * 0.1 / 2**0.5
+    tone = np.sin(2 * np.pi * 800 * t).astype(np.float32)
+    assert prepared(0.1 * tone, 0.0)[2:].min() > 0.97 * 0.1 / 2**0.5
 
 
 def test_webrtcvad_alone_takes_white_noise_for_speech() -> None:
