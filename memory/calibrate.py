@@ -22,7 +22,7 @@ from memory import cases, material
 from memory.cases import Case, Scored
 from memory.corpora import MISSING, Annotated, folds, load
 from memory.material import Counted
-from memory.metrics import best_threshold, boundary_counts, f1, peaks, pk_and_window_diff, sigmoid
+from memory.metrics import best_threshold, boundary_counts, f1, peaks, pk_and_window_diff, sigmoid, steady_threshold
 from memory.packing import packed
 from memory.predict import Reading
 from memory.probes import FLAGS, GROUPS, Probes
@@ -89,7 +89,7 @@ def _flag(read: Sequence[Case], task: str) -> Calibration:
     chances = [sigmoid(np.asarray(slope * z + offset, np.float32)) for z in logits]
     boundary = task in ("opens", "turns")
     threshold = (
-        _boundary_threshold(usable, chances, task) if boundary else best_threshold(np.concatenate(chances), wanted)
+        _boundary_threshold(usable, chances, task) if boundary else steady_threshold(np.concatenate(chances), wanted)
     )
     return Calibration(share=0.0, slope=float(slope), offset=float(offset), threshold=threshold)
 
@@ -146,10 +146,14 @@ def logistic(numbers: NDArray[np.floating], wanted: Ints, decay: float) -> NDArr
 def folded(fitted: Found) -> list[tuple[str, str]]:
     """Cross-validation by series, thresholds from other series too."""
     rows = [
-        (f"{task}, utterances, F1", str(cases.flag_score(cases.flagged(fitted.read, task, 0.0))))
-        for task in ("action", "decision", "problem", "salient")
+        (
+            f"{task}, utterances, F1",
+            str(cases.flag_score(cases.chances(fitted.read, task, how), choose=steady_threshold)),
+        )
+        for task, how in fitted.calibrations.items()
+        if task in ("action", "decision", "problem", "salient")
     ]
-    rows += [(f"{task}, 60-s windows, F1", str(cases.flag_score(rows))) for task, rows in fitted.scored.items()]
+    rows += [(f"{task}, 60-s windows, F1", str(cases.flag_score(scored))) for task, scored in fitted.scored.items()]
     for task, level in (("opens", "top level"), ("turns", "all levels")):
         scores = cases.boundaries(fitted.read, task, 0.0)
         rows += [(f"topics, {level}: {name}", str(score)) for name, score in scores.items()]

@@ -121,12 +121,12 @@ def flagged(cases: Sequence[Case], task: str, share: float, *, windowed: bool = 
     return out
 
 
-def flag_score(scored: Scored) -> Score:
+def flag_score(scored: Scored, *, choose: Callable[[Floats, Ints], float] = best_threshold) -> Score:
     """F1 with each group's threshold chosen on the others, its interval, and the average precision."""
     counts = np.zeros((len(scored), 3), np.float32)
     for others, own in cross_fit([g for _, _, g in scored]):
         pool = others if len(others) else own
-        threshold = best_threshold(*(np.concatenate([scored[i][k] for i in pool]) for k in (0, 1)))
+        threshold = choose(*(np.concatenate([scored[i][k] for i in pool]) for k in (0, 1)))
         for i in own:
             counts[i] = confusion(scored[i][0], scored[i][1], threshold)
     scores, wanted = (np.concatenate([row[k] for row in scored]) for k in (0, 1))
@@ -147,8 +147,13 @@ def chance(case: Case, task: str, how: Calibration) -> Floats:
 
 def shipped_flag(cases: Sequence[Case], task: str, how: Calibration) -> Score:
     """F1 with the shipped threshold; nothing is chosen on these meetings."""
+    return _counted(chances(cases, task, how), how)
+
+
+def chances(cases: Sequence[Case], task: str, how: Calibration) -> Scored:
+    """Probabilities and labels of a flag, of the meetings that have a positive."""
     usable = [c for c in cases if getattr(c.meeting, task)[0] != MISSING and getattr(c.meeting, task).any()]
-    return _counted([(chance(c, task, how), getattr(c.meeting, task), c.group) for c in usable], how)
+    return [(chance(c, task, how), getattr(c.meeting, task), c.group) for c in usable]
 
 
 def shipped_minutes(cases: Sequence[Case], task: str, minutes: Minutes, how: Calibration) -> Score:

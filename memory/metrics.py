@@ -38,6 +38,16 @@ def best_threshold(scores: Floats, wanted: Ints) -> float:
     return float(scores[order[best]] + after) / 2
 
 
+def steady_threshold(chances: Floats, _: Ints) -> float:
+    """The probability from which F1 would be largest, were the probabilities true (Lipton et al. 2014, 3).
+
+    It asks for no labels: where positives are few, the best threshold of one part of the meetings is chance.
+    """
+    order = np.sort(chances)[::-1].astype(np.float64)
+    curve = 2 * order.cumsum() / (np.arange(1, len(order) + 1) + order.sum())
+    return float(order[int(np.argmax(curve))])
+
+
 def average_precision(scores: Floats, wanted: Ints) -> float:
     """Area under precision over recall, as steps."""
     order = np.argsort(-scores, kind="stable")

@@ -1,7 +1,7 @@
 """`python -m memory.tagging`: teaches the tagger of dialogue acts, on short stretches of many meetings, mixed.
 
-A third of them is damaged as a recogniser damages. What the LR makes of an utterance, which the tagger sees too, is told
-by probes that never saw the meeting's series.
+A third of them is damaged as a recogniser damages. What the LR makes of an utterance, which the tagger sees too, comes
+from probes that never saw the meeting's series.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Lessons:
 
 
 def teach(scenes: Sequence[Sequence[Scene]], acts: Sequence[Ints], lessons: Lessons = Lessons()) -> Tagger:
-    """A tagger of these meetings: every reading of each, and the acts of its utterances. Deterministic under the seed."""
+    """A tagger of these meetings: every reading of each, and its utterances' acts. Deterministic under the seed."""
     torch.manual_seed(lessons.seed)
     rng = np.random.default_rng(lessons.seed)
     tagger = Tagger().train()
@@ -162,9 +162,9 @@ def main() -> None:
         for bare in (False, True):
             read = cases.read(shipped, load(given.held), bare=bare)
             scores = cases.acts(read), cases.acts(read, share=1.0), cases.accuracy(read, "act", 1.0)
-            say(
-                f"no punctuation: {bare}; with the memory {scores[0]}, tagger alone {scores[1]}, memory alone {scores[2]}"
-            )
+            names = ("with the memory", "tagger alone", "memory alone")
+            told = ", ".join(f"{name} {score}" for name, score in zip(names, scores, strict=True))
+            say(f"no punctuation: {bare}; {told}")
 
 
 if __name__ == "__main__":

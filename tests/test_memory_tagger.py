@@ -30,7 +30,8 @@ def drawn(seed: int = 0) -> Tagger:
 
 
 def heard_at(said: list[Heard]) -> Floats:
-    return tagged(drawn(), seen(said))[AT]
+    row: Floats = tagged(drawn(), seen(said))[AT]
+    return row
 
 
 @pytest.mark.parametrize(

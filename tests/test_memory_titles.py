@@ -11,9 +11,12 @@ from memory.metrics import (
     average_precision,
     best_threshold,
     boundary_counts,
+    confusion,
+    f1,
     one_each,
     peaks,
     pk_and_window_diff,
+    steady_threshold,
     trailed,
 )
 from memory.probes import COLUMNS, GROUPS
@@ -42,6 +45,16 @@ def test_threshold_and_average_precision_of_known_scores() -> None:
     assert 0.3 < best_threshold(scores, wanted) < 0.8
     assert average_precision(scores, wanted) == 1.0
     assert average_precision(scores, np.array([0, 1, 0, 0])) == 0.5
+
+
+def test_a_steady_threshold_is_half_of_the_f1_that_it_leads_to() -> None:
+    """So it is where probabilities are true (Lipton et al. 2014), whatever the labels of the day are."""
+    rng = np.random.default_rng(0)
+    chances = rng.beta(0.3, 4, 40_000).astype(np.float32)
+    wanted = (rng.random(len(chances)) < chances).astype(np.int64)
+    threshold = steady_threshold(chances, wanted)
+    assert abs(threshold - f1(confusion(chances, wanted, threshold)) / 2) < 0.02
+    assert threshold == steady_threshold(chances, np.zeros_like(wanted))
 
 
 def test_boundaries_meet_within_eight_and_once() -> None:
