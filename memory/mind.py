@@ -23,7 +23,7 @@ from memory.recurrence import ALL_ON, Output, empty, step
 from memory.state import HITS, ITEM_SLOTS, SPEAKERS, TENSORS, TOPIC_SLOTS, TOPICS, Eviction, Ledger, MemoryState
 from memory.statistics import Statistics, statistics
 from memory.stretch import Minute, Row
-from memory.tagger import REACH, mixed, scene, tagged
+from memory.tagger import REACH, scene, tagged
 from memory.weights import SHIPPED, Calibration, Shipped
 from memory.weights import load as load_weights
 from memory.words import LOOKAHEAD, Floats, Weights, tokens
@@ -200,9 +200,8 @@ class Mind:
         return float(sigmoid((how.slope * self._logit(task, read, at) + how.offset).numpy())[0])
 
     def _act(self, read: _Read, at: int) -> str:
-        logits = self._logit("act", read, at).numpy()
-        if read.acts is not None:
-            logits = mixed(read.acts[at - read.first], logits)
+        """By the tagger, where there is one: on held-out meetings the network adds nothing to it."""
+        logits = self._logit("act", read, at).numpy() if read.acts is None else read.acts[at - read.first]
         return ACTS[int(logits.argmax())]
 
     def _opens(self, ledger: Ledger, read: _Read, at: int) -> tuple[Ledger, float]:

@@ -31,7 +31,6 @@ SEEN = BACK + 1 + LOOKAHEAD
 OWN, PAIR = 4, 8  # numbers of an utterance itself, and of two utterances
 WORD, GRAMS, UTTERANCE, MOMENT = 32, 64, 96, 128
 LINEAR = len(ACTS) + len(FLAGS)  # logits of the LR
-SHARE = 0.7  # of the tagger beside the memory
 _SLOW_S = 2.0  # seconds by which the clock's numbers are told apart
 
 
@@ -179,10 +178,3 @@ def tagged(tagger: Tagger, said: Scene, *, first: int = 0, count: int = 0) -> Fl
     tagger.eval()
     logits = F.log_softmax(tagger(stretches([(said, first)], count))[0], -1)
     return np.asarray(logits.numpy(), np.float32)
-
-
-def mixed(acts: Floats, memory: Floats, *, share: float = SHARE) -> Floats:
-    """Log-probabilities (..., 15) of tagger and memory together, `share` of the tagger."""
-    shifted = memory - memory.max(-1, keepdims=True)
-    others = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
-    return np.asarray(share * acts + (1 - share) * others, np.float32)

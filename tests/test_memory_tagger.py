@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from memory.corpora import ACTS, Heard
+from memory.corpora import Heard
 from memory.probes import COLUMNS
-from memory.tagger import BUCKETS, LONGEST, REACH, Scene, Tagger, mixed, scene, tagged
+from memory.tagger import BUCKETS, LONGEST, REACH, Scene, Tagger, scene, tagged
 from memory.tagging import Lessons, teach
 from memory.words import LOOKAHEAD, Floats, Ints, tokens
 from tests.test_memory_state import conversation
@@ -88,10 +88,3 @@ def test_it_learns_from_who_spoke_and_the_same_under_a_seed() -> None:
     held, acts = lessons(8)
     right = [tagged(first, s[0]).argmax(1) == a for s, a in zip(held[6:], acts[6:], strict=True)]
     assert np.concatenate(right).mean() > 0.9
-
-
-def test_tagger_and_memory_together_are_probabilities() -> None:
-    rng = np.random.default_rng(0)
-    acts = np.log(rng.dirichlet(np.ones(len(ACTS)), 5)).astype(np.float32)
-    both = mixed(acts, acts + 3.0)
-    assert np.allclose(both, acts, atol=1e-5)
