@@ -50,6 +50,7 @@ class _Read:
 
     output: Output
     batch: Segment
+    logits: dict[str, Floats]  # (S, classes) by task, network and probes mixed as calibrated
     first: int  # utterances of it that were marked before
     acts: Floats | None  # (n, 15) logits of the tagger from there on
 
@@ -163,7 +164,7 @@ class Mind:
         if self._tagger and count > first:
             began_at = len(ledger.context) + first
             acts = tagged(self._tagger, scene(said, words, packed.probes), first=began_at, count=count - first)
-        read = _Read(output, batch, first, acts)
+        read = _Read(output, batch, self._mixed(output, batch), first, acts)
         marks: list[Marks] = []
         minutes: list[Minute] = []
         new = state.ledger
@@ -188,26 +189,28 @@ class Mind:
         last = stretch.minute_of(over[-1].start_s) if over else ledger.told_minute
         return replace(ledger, rows=rows, told_minute=last), over
 
-    def _logit(self, task: str, read: _Read, at: int) -> Tensor:
-        """Mix of model and probe, a number for each class."""
-        share = self._calibrations[task].share
-        probe = read.batch.probes[0, at, MARKS.get(task, GROUPS[task])]
-        return share * read.output.logits[task][0, at] + (1 - share) * probe
+    def _mixed(self, output: Output, batch: Segment) -> dict[str, Floats]:
+        out = {}
+        for task in (*FLAGS, "act", "owner"):
+            share, logits = self._calibrations[task].share, output.logits[task][0]
+            probe = batch.probes[0, : len(logits), MARKS.get(task, GROUPS[task])]
+            out[task] = np.asarray((share * logits + (1 - share) * probe).numpy(), np.float32)
+        return out
 
     def _probability(self, task: str, read: _Read, at: int) -> float:
         """Calibrated, of a yes-no task."""
         how = self._calibrations[task]
-        return float(sigmoid((how.slope * self._logit(task, read, at) + how.offset).numpy())[0])
+        return float(sigmoid(np.float32(how.slope) * read.logits[task][at] + np.float32(how.offset))[0])
 
     def _act(self, read: _Read, at: int) -> str:
         """By the tagger, where there is one: on held-out meetings the network adds nothing to it."""
-        logits = self._logit("act", read, at).numpy() if read.acts is None else read.acts[at - read.first]
+        logits = read.logits["act"][at] if read.acts is None else read.acts[at - read.first]
         return ACTS[int(logits.argmax())]
 
     def _opens(self, ledger: Ledger, read: _Read, at: int) -> tuple[Ledger, float]:
         """Probability that a topic begins here, by the last few log-odds of it."""
         how = self._calibrations["opens"]
-        ledger = replace(ledger, opens=(*ledger.opens, float(self._logit("opens", read, at)))[-TRAIL:])
+        ledger = replace(ledger, opens=(*ledger.opens, float(read.logits["opens"][at, 0]))[-TRAIL:])
         mean = np.array(ledger.opens, np.float32).mean()
         return ledger, float(sigmoid(np.array(how.slope * mean + how.offset, np.float32)))
 
@@ -219,8 +222,8 @@ class Mind:
         ledger, role = _roles(ledger, output.logits["role"][0, at], speaker, bool(heard.speaker))
         ledger, opens = self._opens(ledger, read, at)
         ledger, boundary = self._topic(state, ledger, output, at, opens)
-        wanted = self._logit("owner", read, at).softmax(-1).numpy()
-        owner, sure = _owner(ledger, wanted)
+        wanted = np.exp(read.logits["owner"][at] - read.logits["owner"][at].max())
+        owner, sure = _owner(ledger, np.asarray(wanted / wanted.sum(), np.float32))
         mark = Marks(
             utterance_id=heard.id,
             act=self._act(read, at),
