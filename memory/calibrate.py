@@ -1,80 +1,97 @@
-"""`python -m memory.calibrate`: what each mark is made of, how it becomes a probability, and from where it counts.
+"""`python -m memory.calibrate`: fits the marks, says how each becomes a probability, and from where it counts.
 
-Marks of rare things are the LR's: on held-out meetings the model is not better at them, and at equal scores the
-simpler one is taken. Their thresholds are chosen on training meetings as read by probes that never saw their series
-(five parts); nothing here looks at development meetings. It prints what that LR reaches, a five-fold cross-validation.
+Marks of rare things are the LR's: on held-out meetings the network is not better at them. Every threshold is chosen on
+meetings as they are read by columns that never saw their series (five parts). With `--also` more meetings are learnt
+from than the network saw; what is then measured on them by `memory.evaluate` is not held out, so the five folds stand
+for it. With `--held` nothing is written: all is fitted on `--data`, and measured on the meetings of `--held`.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memory import cases
-from memory.cases import Case
-from memory.corpora import MISSING, load
-from memory.material import Readable
-from memory.metrics import best_threshold, boundary_counts, f1, peaks, pk_and_window_diff, sigmoid, windows
+from memory import cases, material
+from memory.cases import Case, Scored
+from memory.corpora import MISSING, Annotated, folds, load
+from memory.material import Counted
+from memory.metrics import best_threshold, boundary_counts, f1, peaks, pk_and_window_diff, sigmoid, steady_threshold
+from memory.packing import packed
 from memory.predict import Reading
 from memory.probes import FLAGS, GROUPS, Probes
-from memory.train import prepared
-from memory.weights import SHIPPED, Calibration, save
-from memory.weights import load as load_weights
+from memory.stretch import FEATURES, TASKS, Minutes
+from memory.weights import SHIPPED, Calibration, Shipped, load_network, save_marks
 from memory.words import Floats, Ints
 
-MODEL = {"act": 1.0, "owner": 0.0}  # share of the model's logits in a choice among classes; all flags are the LR's
-WINDOWED = ("action", "decision")
+MODEL = {"act": 1.0, "owner": 0.0}  # share of the network's logits in a choice among classes; all flags are the LR's
+PARTS = 5
+_MINUTE_DECAY = 100.0  # L2 of a minute's standardised weights against the sum of its losses; set in five folds (LOG.md)
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that is fitted to some meetings, and the meetings as columns that never saw their series read them."""
+
+    probes: Probes
+    minutes: Minutes
+    calibrations: dict[str, Calibration]
+    read: list[Case]
+    scored: dict[str, Scored]  # minutes by task, by weights that never saw the series
+
+
+def found(counted: Sequence[Counted], network: Probes, say: Say) -> Found:
+    """Marks of these meetings, the columns of the network as they are."""
+    by_name = {c.meeting.name: c for c in counted}
+    groups: list[list[Case]] = []
+    for number, (rest, held) in enumerate(folds([c.meeting for c in counted], PARTS), 1):
+        part = material.marked(network, [by_name[m.name] for m in rest])
+        groups.append([probed(by_name[m.name], part) for m in held])
+        say(f"marks {number} of {PARTS + 1}")
+    read = [case for group in groups for case in group]
+    scored: dict[str, Scored] = {task: [] for task in TASKS}
+    for group in groups:
+        minutes = _minutes([case for other in groups if other is not group for case in other])
+        for task in TASKS:
+            scored[task] += [row for case in group for row in cases.minute_scores(case, task, minutes)]
+    how = calibrations(read) | {f"{task} windows": _threshold(rows) for task, rows in scored.items()}
+    return Found(material.marked(network, counted), _minutes(read), how, read, scored)
+
+
+def probed(counted: Counted, probes: Probes) -> Case:
+    """A meeting as these probes read it; the network has no say."""
+    meeting = counted.meeting
+    said, _ = packed(meeting.heard, counted.said[0], probes.logits(counted.rows[0]))
+    nothing = np.zeros((0, 1), np.float32), np.zeros(0, np.int64)
+    reading = Reading({}, said.probes, nothing[1], nothing[0], nothing[1])
+    return Case(meeting, said, reading, meeting.series, probes.bias[GROUPS["role"]])
 
 
 def calibrations(read: Sequence[Case]) -> dict[str, Calibration]:
-    """One for each task; of WINDOWED tasks another for windows of a minute, named "action windows"."""
-    found = {task: _flag(read, task) for task in FLAGS}
-    found |= {f"{task} windows": _windowed(read, task, found[task]) for task in WINDOWED}
-    return found | {task: Calibration(share=share) for task, share in MODEL.items()}
-
-
-def probed(ready: Sequence[Readable], probes: Probes) -> list[Case]:
-    """Training meetings as the probes that never saw their series read them; the model has no say."""
-    nothing = np.zeros((0, 1), np.float32), np.zeros(0, np.int64)
-    out = []
-    for each in ready:
-        said = each.readings[0]
-        logits = {task: said.probes[:, columns] for task, columns in GROUPS.items()}
-        reading = Reading(logits, said.probes, nothing[1], nothing[0], nothing[1])
-        out.append(Case(each.meeting, said, reading, each.meeting.series, probes.bias[GROUPS["role"]]))
-    return out
-
-
-def _usable(read: Sequence[Case], task: str) -> list[Case]:
-    return [c for c in read if getattr(c.meeting, task)[0] != MISSING]
+    """One for each task."""
+    return {task: _flag(read, task) for task in FLAGS} | {
+        task: Calibration(share=share) for task, share in MODEL.items()
+    }
 
 
 def _flag(read: Sequence[Case], task: str) -> Calibration:
-    usable = _usable(read, task)
+    usable = [c for c in read if getattr(c.meeting, task)[0] != MISSING]
     wanted = np.concatenate([getattr(c.meeting, task) for c in usable])
-    logits = np.concatenate([c.logit(task, 0.0)[:, 0] for c in usable])
-    slope, offset = _platt(logits, wanted)
-    chances = [sigmoid(slope * c.logit(task, 0.0)[:, 0] + offset) for c in usable]
+    logits = [cases.settled(c, task, 0.0) for c in usable]
+    slope, offset = logistic(np.concatenate(logits)[:, None], wanted, 1e-6)
+    chances = [sigmoid(np.asarray(slope * z + offset, np.float32)) for z in logits]
     boundary = task in ("opens", "turns")
     threshold = (
-        _boundary_threshold(usable, chances, task) if boundary else best_threshold(np.concatenate(chances), wanted)
+        _boundary_threshold(usable, chances, task) if boundary else steady_threshold(np.concatenate(chances), wanted)
     )
-    return Calibration(share=0.0, slope=slope, offset=offset, threshold=threshold)
-
-
-def _windowed(read: Sequence[Case], task: str, how: Calibration) -> Calibration:
-    pairs = [
-        windows(cases.chance(c, task, how), getattr(c.meeting, task), c.packed.start_s) for c in _usable(read, task)
-    ]
-    scores, wanted = (np.concatenate([pair[k] for pair in pairs]) for k in (0, 1))
-    return replace(how, threshold=best_threshold(scores, wanted))
+    return Calibration(share=0.0, slope=float(slope), offset=float(offset), threshold=threshold)
 
 
 def _boundary_threshold(usable: Sequence[Case], chances: Sequence[Floats], task: str) -> float:
@@ -88,59 +105,113 @@ def _boundary_threshold(usable: Sequence[Case], chances: Sequence[Floats], task:
             pks.append(pk_and_window_diff(found, wanted, len(chance))[0])
         return f1(counts) - float(np.mean(pks))
 
-    grid = np.quantile(np.concatenate(chances), np.linspace(0.93, 0.9995, 25))
+    grid = np.quantile(np.concatenate(chances), cases.GRID)
     return float(max(grid, key=merit))
 
 
-def _platt(logits: Floats, wanted: Ints) -> tuple[float, float]:
-    """Slope and offset of the likeliest logistic curve (Platt 1999), by Newton's steps."""
-    x: NDArray[np.float64] = np.c_[logits, np.ones(len(logits))].astype(np.float64)
-    w = np.array([1.0, 0.0])
+def _minutes(read: Sequence[Case]) -> Minutes:
+    """A logistic regression for each of TASKS, its decay on standardised numbers."""
+    weights, bias = np.zeros((len(TASKS), FEATURES)), np.zeros(len(TASKS))
+    for row, task in enumerate(TASKS):
+        usable = [c for c in read if getattr(c.meeting, task)[0] != MISSING]
+        numbers = np.concatenate([c.minutes() for c in usable]).astype(np.float64)
+        wanted = np.concatenate([cases.minute_labels(c, task) for c in usable])
+        mean, spread = numbers.mean(0), numbers.std(0) + 1e-6
+        fitted = logistic((numbers - mean) / spread, wanted, _MINUTE_DECAY)
+        weights[row] = fitted[:-1] / spread
+        bias[row] = fitted[-1] - weights[row] @ mean
+    return Minutes(weights.astype(np.float32), bias.astype(np.float32))
+
+
+def _threshold(scored: Scored) -> Calibration:
+    scores, wanted = (np.concatenate([row[k] for row in scored]) for k in (0, 1))
+    return Calibration(share=0.0, threshold=best_threshold(scores, wanted))
+
+
+def logistic(numbers: NDArray[np.floating], wanted: Ints, decay: float) -> NDArray[np.float64]:
+    """Weights and, last, the bias (k + 1,) of a logistic regression of (n, k), by Newton's steps; the bias is free.
+
+    With one number and hardly a decay this is Platt's curve (1999).
+    """
+    x: NDArray[np.float64] = np.c_[numbers, np.ones(len(numbers))].astype(np.float64)
+    held = np.append(np.full(x.shape[1] - 1, decay), 1e-6)
+    w = np.zeros(x.shape[1])
     for _ in range(25):
         p = 1 / (1 + np.exp(-np.clip(x @ w, -30, 30)))
-        hessian = (x * (p * (1 - p))[:, None]).T @ x + 1e-6 * np.eye(2)
-        w = w + np.linalg.solve(hessian, x.T @ (wanted - p))
-    return float(w[0]), float(w[1])
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + np.diag(held)
+        w = w + np.linalg.solve(hessian, x.T @ (wanted - p) - held * w)
+    return w
 
 
-def folded(read: Sequence[Case]) -> list[tuple[str, str]]:
-    """What the LR reaches in cross-validation by series, thresholds from other series too."""
-    rows = []
-    for task, wide in (
-        ("action", False),
-        ("action", True),
-        ("decision", False),
-        ("decision", True),
-        ("salient", False),
-    ):
-        name = f"{task}, {'60-s windows' if wide else 'utterances'}, F1"
-        rows.append((name, str(cases.flag_score(cases.flagged(read, task, 0.0, windowed=wide)))))
-    rows += [(f"topics, top level: {name}", str(score)) for name, score in cases.boundaries(read, "opens", 0.0).items()]
-    rows.append(("dialogue acts, accuracy", str(cases.accuracy(read, "act", 0.0))))
-    rows += [
-        (f"role{', one per person' if assign else ''}", str(cases.roles(read, 0.0, assign=assign)))
-        for assign in (False, True)
+def folded(fitted: Found) -> list[tuple[str, str]]:
+    """Cross-validation by series, thresholds from other series too."""
+    rows = [
+        (
+            f"{task}, utterances, F1",
+            str(cases.flag_score(cases.chances(fitted.read, task, how), choose=steady_threshold)),
+        )
+        for task, how in fitted.calibrations.items()
+        if task in ("action", "decision", "problem", "salient")
     ]
+    rows += [(f"{task}, 60-s windows, F1", str(cases.flag_score(scored))) for task, scored in fitted.scored.items()]
+    for task, level in (("opens", "top level"), ("turns", "all levels")):
+        scores = cases.boundaries(fitted.read, task, 0.0)
+        rows += [(f"topics, {level}: {name}", str(score)) for name, score in scores.items()]
+    return rows
+
+
+def measured(fitted: Found, held: Sequence[Counted]) -> list[tuple[str, str]]:
+    """The same on other meetings, with the thresholds of those that were learnt from."""
+    read, how = [probed(c, fitted.probes) for c in held], fitted.calibrations
+    rows = [
+        (f"{task}, utterances, F1", str(cases.shipped_flag(read, task, how[task])))
+        for task in ("action", "decision", "problem", "salient")
+    ]
+    rows += [
+        (f"{task}, 60-s windows, F1", str(cases.shipped_minutes(read, task, fitted.minutes, how[f"{task} windows"])))
+        for task in TASKS
+    ]
+    for task, level in (("opens", "top level"), ("turns", "all levels")):
+        scores = cases.shipped_boundaries(read, task, how[task])
+        rows += [(f"topics, {level}: {name}", str(score)) for name, score in scores.items()]
     return rows
 
 
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m memory.calibrate", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the annotated meetings that were trained on")
-    parser.add_argument("--cache", type=Path, help="as of memory.train: the fitted probes")
-    parser.add_argument("--weights", type=Path, default=SHIPPED, help="to read and to write")
+    parser.add_argument("--data", type=Path, required=True, help="annotated meetings to learn from")
+    parser.add_argument("--also", type=Path, help="more of them")
+    parser.add_argument("--held", type=Path, help="meetings to measure on; nothing is written")
+    parser.add_argument("--weights", type=Path, default=SHIPPED, help="of the network; the marks lie beside them")
     given = parser.parse_args()
-    probes, ready = prepared(load(given.data), cache=given.cache, say=partial(print, file=sys.stderr, flush=True))
-    read = probed(ready, probes)
-    shipped = load_weights(given.weights)
-    found = calibrations(read)
-    save(given.weights, replace(shipped, calibrations=found))
-    for task, how in found.items():
+    say = partial(print, file=sys.stderr, flush=True)
+    shipped = load_network(given.weights)
+
+    def counted(meetings: Sequence[Annotated]) -> list[Counted]:
+        return material.count(meetings, shipped.probes.weights)
+
+    meetings = load(given.data) + (load(given.also) if given.also else [])
+    fitted = found(counted(meetings), shipped.probes, say)
+    for task, how in fitted.calibrations.items():
         print(f"{task}: share {how.share}, slope {how.slope:.2f}, from {how.threshold:.3f}")
-    print("\n| LR, five folds by series | |\n|---|---|")
-    for name, score in folded(read):
-        print(f"| {name} | {score} |")
+    print(f"\n| {len(meetings)} meetings, {PARTS} folds by series | |\n|---|---|")
+    for name, score in folded(fitted):
+        print(f"| {name} | {score} |", flush=True)
+    if given.held:
+        print("\n| fitted on these, measured on others | |\n|---|---|")
+        for name, score in measured(fitted, counted(load(given.held))):
+            print(f"| {name} | {score} |")
+        return
+    names = frozenset(m.name for m in meetings)
+    save_marks(given.weights, with_found(shipped, fitted, names))
+
+
+def with_found(shipped: Shipped, fitted: Found, names: frozenset[str]) -> Shipped:
+    """The same network with these marks."""
+    return replace(
+        shipped, probes=fitted.probes, minutes=fitted.minutes, calibrations=fitted.calibrations, fitted=names
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -24,14 +24,18 @@ from memory.metrics import (
     peaks,
     pk_and_window_diff,
     sigmoid,
+    trailed,
     windows,
 )
 from memory.packing import Packed, pack
 from memory.predict import Reading, Tampered, predict
 from memory.probes import GROUPS, MARKS
+from memory.stretch import COLUMNS, TASKS, Minutes, table
+from memory.tagger import scene, tagged
 from memory.weights import Calibration, Shipped
 from memory.words import Floats, Ints, stripped, tokens
 
+GRID = np.linspace(0.9, 0.9995, 40)  # quantiles of a boundary's probability that are tried as thresholds
 SHARES = {"LR": 0.0, "model": 1.0, "both": 0.5}  # of the model's logit, the rest is the LR's
 
 
@@ -44,11 +48,19 @@ class Case:
     reading: Reading
     group: str  # thresholds are never chosen on a case's own group
     prior: Floats  # (4,) log-odds of the roles before anything was said
+    acts: Floats | None = None  # (n, 15) log-probabilities of the tagger
 
     def logit(self, task: str, share: float) -> Floats:
         """(n, classes) mixed of model and probe."""
         probe = self.packed.probes[:, MARKS.get(task, GROUPS[task])]
+        if not share:
+            return probe
         return np.asarray(share * self.reading.logits[task] + (1 - share) * probe, np.float32)
+
+    def minutes(self) -> Floats:
+        """Numbers of its minutes (m, FEATURES)."""
+        marks = np.concatenate([self.packed.probes[:, MARKS[name]] for name in COLUMNS], 1)
+        return table(marks, self.packed.start_s)
 
 
 def read(
@@ -62,7 +74,11 @@ def read(
     """Cases of these meetings; `bare` takes the punctuation away before."""
     texts = [[stripped(tokens(u.text)) if bare else tokens(u.text) for u in m.heard] for m in meetings]
     said = [pack(m.heard, shipped.probes, texts=t)[0] for m, t in zip(meetings, texts, strict=True)]
-    return again(shipped, meetings, said, tampered=tampered or Tampered(), group=group)
+    found = again(shipped, meetings, said, tampered=tampered or Tampered(), group=group)
+    if shipped.tagger is None:
+        return found
+    scenes = [scene(m.heard, t, p.probes) for m, t, p in zip(meetings, texts, said, strict=True)]
+    return [replace(c, acts=tagged(shipped.tagger, s)) for c, s in zip(found, scenes, strict=True)]
 
 
 def again(
@@ -105,12 +121,12 @@ def flagged(cases: Sequence[Case], task: str, share: float, *, windowed: bool = 
     return out
 
 
-def flag_score(scored: Scored) -> Score:
+def flag_score(scored: Scored, *, choose: Callable[[Floats, Ints], float] = best_threshold) -> Score:
     """F1 with each group's threshold chosen on the others, its interval, and the average precision."""
     counts = np.zeros((len(scored), 3), np.float32)
     for others, own in cross_fit([g for _, _, g in scored]):
         pool = others if len(others) else own
-        threshold = best_threshold(*(np.concatenate([scored[i][k] for i in pool]) for k in (0, 1)))
+        threshold = choose(*(np.concatenate([scored[i][k] for i in pool]) for k in (0, 1)))
         for i in own:
             counts[i] = confusion(scored[i][0], scored[i][1], threshold)
     scores, wanted = (np.concatenate([row[k] for row in scored]) for k in (0, 1))
@@ -118,24 +134,61 @@ def flag_score(scored: Scored) -> Score:
     return Score(f1(counts.sum(0)), *interval(counts, f1), note=note)
 
 
+def settled(case: Case, task: str, share: float) -> Floats:
+    """(n,) log-odds of a flag; of a boundary with those of the utterances right before."""
+    logits = case.logit(task, share)[:, 0]
+    return trailed(logits) if task in ("opens", "turns") else logits
+
+
 def chance(case: Case, task: str, how: Calibration) -> Floats:
     """(n,) probability of a flag, as shipped."""
-    return sigmoid(how.slope * case.logit(task, how.share)[:, 0] + how.offset)
+    return sigmoid(how.slope * settled(case, task, how.share) + how.offset)
 
 
-def shipped_flag(cases: Sequence[Case], task: str, how: Calibration, *, windowed: bool = False) -> Score:
+def shipped_flag(cases: Sequence[Case], task: str, how: Calibration) -> Score:
     """F1 with the shipped threshold; nothing is chosen on these meetings."""
-    counts = []
-    for case in cases:
-        wanted = getattr(case.meeting, task)
-        if wanted[0] == MISSING or (not windowed and not wanted.any()):
-            continue
-        scores = chance(case, task, how)
-        if windowed:
-            scores, wanted = windows(scores, wanted, case.packed.start_s)
-        counts.append(confusion(scores, wanted, how.threshold))
-    rows = np.array(counts, np.float32).reshape(-1, 3)
+    return _counted(chances(cases, task, how), how)
+
+
+def chances(cases: Sequence[Case], task: str, how: Calibration) -> Scored:
+    """Probabilities and labels of a flag, of the meetings that have a positive."""
+    usable = [c for c in cases if getattr(c.meeting, task)[0] != MISSING and getattr(c.meeting, task).any()]
+    return [(chance(c, task, how), getattr(c.meeting, task), c.group) for c in usable]
+
+
+def shipped_minutes(cases: Sequence[Case], task: str, minutes: Minutes, how: Calibration) -> Score:
+    """F1 of whole minutes with the shipped threshold, and their average precision."""
+    scored = [row for case in cases for row in minute_scores(case, task, minutes)]
+    scores, wanted = (np.concatenate([row[k] for row in scored]) for k in (0, 1))
+    return replace(_counted(scored, how), note=f"AP {average_precision(scores, wanted):.3f}")
+
+
+def minute_scores(case: Case, task: str, minutes: Minutes) -> Scored:
+    """Probability and label of every minute of a meeting; nothing where nobody annotated it."""
+    wanted = getattr(case.meeting, task)
+    if wanted[0] == MISSING:
+        return []
+    column = minutes.chances(case.minutes())[:, TASKS.index(task)]
+    return [(column, minute_labels(case, task), case.group)]
+
+
+def minute_labels(case: Case, task: str) -> Ints:
+    """1 for every minute (m,) with a positive."""
+    wanted: Ints = getattr(case.meeting, task)
+    return windows(wanted.astype(np.float32), wanted, case.packed.start_s)[1]
+
+
+def _counted(scored: Scored, how: Calibration) -> Score:
+    rows = np.array([confusion(s, w, how.threshold) for s, w, _ in scored], np.float32).reshape(-1, 3)
     return Score(f1(rows.sum(0)), *interval(rows, f1))
+
+
+def acts(cases: Sequence[Case]) -> Score:
+    """Accuracy of dialogue acts as shipped: by the tagger, or by the network where there is none."""
+    said = [c.logit("act", 1.0) if c.acts is None else c.acts for c in cases]
+    known = [c.meeting.act != MISSING for c in cases]
+    rights = [(s.argmax(1) == c.meeting.act)[k].sum() for s, c, k in zip(said, cases, known, strict=True)]
+    return _share([[right, k.sum()] for right, k in zip(rights, known, strict=True)])
 
 
 def shipped_boundaries(cases: Sequence[Case], task: str, how: Calibration) -> dict[str, Score]:
@@ -171,8 +224,8 @@ def majority(cases: Sequence[Case], task: str) -> Score:
 def boundaries(cases: Sequence[Case], task: str, share: float) -> dict[str, Score]:
     """Pk, WindowDiff and F1 within eight utterances, the threshold chosen on the other groups for F1 - Pk."""
     usable = [c for c in cases if getattr(c.meeting, task)[0] != MISSING]
-    scores = [sigmoid(c.logit(task, share)[:, 0]) for c in usable]
-    grid = np.quantile(np.concatenate(scores), np.linspace(0.93, 0.9995, 25))
+    scores = [sigmoid(settled(c, task, share)) for c in usable]
+    grid = np.quantile(np.concatenate(scores), GRID)
     table = np.array([[_boundary(c, task, peaks(s, t)) for t in grid] for c, s in zip(usable, scores, strict=True)])
     chosen = np.zeros((len(usable), 5))
     for others, own in cross_fit([c.group for c in usable]):

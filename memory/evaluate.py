@@ -17,7 +17,7 @@ import torch
 from memory import cases, proof
 from memory.cases import SHARES, Case, Score
 from memory.corpora import folds, load
-from memory.weights import SHIPPED, Calibration
+from memory.weights import SHIPPED, Calibration, Shipped
 from memory.weights import load as load_weights
 
 Row = tuple[str, ...]
@@ -29,13 +29,14 @@ def table(title: str, head: Row, rows: Iterable[Row]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def main_table(read: Sequence[Case], bare: Sequence[Case], how: dict[str, Calibration]) -> str:
-    """All tasks: trivial, LR, model, both, and what is shipped, with thresholds from the training meetings."""
-    rows = [*_flag_rows(read, how), *_boundary_rows(read, how)]
-    act, owner = (how.get(task, Calibration()).share for task in ("act", "owner"))
+def main_table(read: Sequence[Case], bare: Sequence[Case], shipped: Shipped) -> str:
+    """All tasks: trivial, LR, model, both, and what is shipped, with its thresholds."""
+    how = shipped.calibrations
+    rows = [*_flag_rows(read, shipped), *_boundary_rows(read, how)]
+    owner = how.get("owner", Calibration()).share
     for name, some in (("dialogue acts, accuracy", read), ("dialogue acts, no punctuation", bare)):
         of = partial(cases.accuracy, some, "act")
-        rows.append((name, str(cases.majority(some, "act")), *_each(of), str(of(act))))
+        rows.append((name, str(cases.majority(some, "act")), *_each(of), str(cases.acts(some))))
     for name, assign in (("role, mean over utterances", False), ("role, one per person", True)):
         trivial, by = str(cases.majority(read, "role")), partial(cases.roles, read, assign=assign)
         rows.append((name, trivial, *_each(by), "-" if assign else str(by(1.0))))
@@ -46,14 +47,20 @@ def main_table(read: Sequence[Case], bare: Sequence[Case], how: dict[str, Calibr
     rows.append(("topic switch: new or return", new, "-", right, "-", right))
     found = f"{back['return recall'].value:.3f}, the right one {back['right topic'].value:.3f}"
     rows.append(("topic returns found", "0", "-", found, "-", found))
-    return table("Tasks", ("task", "trivial", "LR", "model", "LR + model", "shipped"), rows)
+    heard = {c.meeting.name for c in read}
+    seen = len(heard & shipped.fitted)
+    note = (
+        f"\n\n**Not held out:** marks and thresholds have seen {seen} of these {len(heard)} meetings." if seen else ""
+    )
+    return note + table("Tasks", ("task", "trivial", "LR", "model", "LR + model", "shipped"), rows)
 
 
 def _each(score: Callable[[float], Score]) -> Row:
     return tuple(str(score(share)) for share in SHARES.values())
 
 
-def _flag_rows(read: Sequence[Case], how: dict[str, Calibration]) -> Iterable[Row]:
+def _flag_rows(read: Sequence[Case], shipped: Shipped) -> Iterable[Row]:
+    how = shipped.calibrations
     for task, windowed in (
         ("action", False),
         ("action", True),
@@ -66,7 +73,11 @@ def _flag_rows(read: Sequence[Case], how: dict[str, Calibration]) -> Iterable[Ro
         trivial = str(cases.trivial_flag(scored[0.0]))
         name = f"{task}, {'60-s windows' if windowed else 'utterances'}, F1"
         key = f"{task} windows" if windowed else task
-        ours = str(cases.shipped_flag(read, task, how[key], windowed=windowed)) if key in how else "-"
+        ours = "-"
+        if windowed and shipped.minutes and key in how:
+            ours = str(cases.shipped_minutes(read, task, shipped.minutes, how[key]))
+        elif not windowed and key in how:
+            ours = str(cases.shipped_flag(read, task, how[key]))
         yield name, trivial, *_each({s: cases.flag_score(f) for s, f in scored.items()}.__getitem__), ours
 
 
@@ -105,7 +116,7 @@ def main() -> None:
             shipped = load_weights(given.folds[number])
             read += cases.read(shipped, held, group=str(number))
             bare += cases.read(shipped, held, group=str(number), bare=True)
-        print(main_table(read, bare, shipped.calibrations))
+        print(main_table(read, bare, shipped))
         return
     shipped = load_weights(given.weights)
     began = time.monotonic()
@@ -117,7 +128,7 @@ def main() -> None:
     read = cases.read(shipped, meetings)
     if "tasks" in given.only:
         say("tasks")
-        print(main_table(read, cases.read(shipped, meetings, bare=True), shipped.calibrations), flush=True)
+        print(main_table(read, cases.read(shipped, meetings, bare=True), shipped), flush=True)
     without = load_weights(given.without) if given.without else None
     for title, head, rows in proof.tables(shipped, read, without=without, only=given.only, say=say):
         print(table(title, head, rows), flush=True)

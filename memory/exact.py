@@ -10,6 +10,7 @@ Letters of shapes: n utterances, f features (WIDTH), c columns (one a mark).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,8 +20,26 @@ from torch.nn import functional as F
 from memory.corpora import MISSING
 from memory.words import WIDTH, Floats, Ints, Sparse
 
-DECAY = {"action": 0.5, "decision": 1.0, "problem": 1.0, "salient": 2.0, "opens": 1.0}
-# L2 of each mark's weights, against the sum of its losses; set once by hand, not searched
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a column is taught: the positives of a task, and the utterances just before and after one."""
+
+    task: str
+    decay: float  # L2 of the weights, against the sum of the losses; set by hand, not searched
+    before: int = 0  # utterances before a positive that count as positive too
+    after: int = 0
+
+
+FITTED = {
+    "action": Fitted("action", 0.5),
+    "decision": Fitted("decision", 1.0),
+    "problem": Fitted("problem", 1.0),
+    "salient": Fitted("salient", 2.0),
+    "opens": Fitted("opens", 2.0, before=2, after=6),  # where people put a border is a matter of a few utterances
+    "turns": Fitted("turns", 2.0, after=3),
+    "rulings": Fitted("decision", 2.0, before=4, after=4),  # talk around a decision, for whole minutes
+}
 PAIRS = 8  # curvature pairs that are kept
 STEPS = 40  # at most; most fits stop before
 _ENOUGH = 2e-4  # share of the loss that a step must gain in some column, else it is the last
@@ -30,19 +49,30 @@ Curve = Callable[[Tensor], tuple[Tensor, Tensor]]  # weights (f + 1, c) -> losse
 
 
 def fit_marks(rows: Sparse, labels: dict[str, Ints]) -> tuple[Floats, Floats]:
-    """Weights (f, c) and biases (c,) in the order of DECAY; what has no label for a mark does not count in it."""
-    wanted = torch.from_numpy(np.stack([labels[task] for task in DECAY], 1))
+    """Weights (f, c) and biases (c,) in the order of FITTED; what has no label for a mark does not count in it.
+
+    labels (n,) by column, as `widened` makes them.
+    """
+    wanted = torch.from_numpy(np.stack([labels[name] for name in FITTED], 1))
     known, positive = (wanted != MISSING).float(), (wanted == 1).float()
-    start = torch.zeros(WIDTH + 1, len(DECAY))
+    start = torch.zeros(WIDTH + 1, len(FITTED))
     start[-1] = ((positive.sum(0) + 1) / (known.sum(0) - positive.sum(0) + 1)).log()
     found = descended(_curve(rows, known, positive), start).numpy()
     return found[:-1], found[-1]
 
 
+def widened(labels: Ints, fitted: Fitted) -> Ints:
+    """One meeting's labels (n,) of the task with the neighbours of a positive as positives."""
+    out = labels.copy()
+    for at in np.flatnonzero(labels == 1):
+        out[max(0, at - fitted.before) : at + fitted.after + 1] = 1
+    return out
+
+
 def _curve(rows: Sparse, known: Tensor, positive: Tensor) -> Curve:
     """Sum of the logistic losses and half the decay times the squared weights; the bias, the last row, is free."""
     turned = _turned(rows)
-    decay = torch.tensor(list(DECAY.values()))
+    decay = torch.tensor([fitted.decay for fitted in FITTED.values()])
 
     def curve(weights: Tensor) -> tuple[Tensor, Tensor]:
         logits = _times(rows, weights[:-1]) + weights[-1]  # (n, c)

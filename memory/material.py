@@ -9,7 +9,7 @@ import numpy as np
 
 from memory.corpora import Annotated, folds
 from memory.packing import Packed, packed, sparse
-from memory.probes import GROUPS, Fit, Probes, fit, join, targets
+from memory.probes import GROUPS, MARKS, Fit, Probes, fit, join, mark_targets, targets, with_marks
 from memory.words import Floats, Ints, Sparse, Weights, noisy, stripped, tokens
 
 READINGS = ("clean", "stripped", "noisy")  # as written; without punctuation; without it and 12 % of words wrong
@@ -28,7 +28,7 @@ class Readable:
 
 
 @dataclass(frozen=True)
-class _Counted:
+class Counted:
     """Sparse rows of one meeting in every reading."""
 
     meeting: Annotated
@@ -43,31 +43,58 @@ def weights_of(meetings: Sequence[Annotated]) -> Weights:
     return Weights.of([tokens(u.text) for m in meetings for u in m.heard])
 
 
-def count(meetings: Sequence[Annotated], weights: Weights) -> list[_Counted]:
+def count(meetings: Sequence[Annotated], weights: Weights) -> list[Counted]:
     """Tokenise and count all readings; a second for every two meetings."""
-    vocabulary = sorted({w for m in meetings[:20] for u in m.heard for w in tokens(u.text)})
+    vocabulary = vocabulary_of(meetings)
     return [_count(m, weights, vocabulary) for m in meetings]
 
 
-def _count(meeting: Annotated, weights: Weights, vocabulary: list[str]) -> _Counted:
-    rng = np.random.default_rng([ord(c) for c in meeting.name])
+def vocabulary_of(meetings: Sequence[Annotated]) -> list[str]:
+    """What a word may be taken for: the words of some of the meetings."""
+    return sorted({w for m in meetings[:20] for u in m.heard for w in tokens(u.text)})
+
+
+def disguised(
+    meeting: Annotated, rng: np.random.Generator, vocabulary: Sequence[str]
+) -> tuple[list[list[str]], list[list[str]], list[list[str]]]:
+    """A meeting's words in each of READINGS."""
     clean = [tokens(u.text) for u in meeting.heard]
     bare = [stripped(words) for words in clean]
-    wrong = [noisy(words, rng, rate=WORD_ERRORS, vocabulary=vocabulary) for words in bare]
+    return clean, bare, [noisy(words, rng, rate=WORD_ERRORS, vocabulary=vocabulary) for words in bare]
+
+
+def seed_of(meeting: Annotated) -> np.random.Generator:
+    """The same disguise for a meeting every time."""
+    return np.random.default_rng([ord(c) for c in meeting.name])
+
+
+def _count(meeting: Annotated, weights: Weights, vocabulary: list[str]) -> Counted:
+    rng = seed_of(meeting)
+    said = disguised(meeting, rng, vocabulary)
+    clean, bare, _ = said
     mixed = [a if coin else b for a, b, coin in zip(clean, bare, rng.random(len(clean)) < 0.5, strict=True)]
-    said = (clean, bare, wrong)
     rows = tuple(sparse(meeting.heard, words, weights) for words in said)
-    return _Counted(meeting, said, rows, sparse(meeting.heard, mixed, weights), targets(meeting))
+    return Counted(meeting, said, rows, sparse(meeting.heard, mixed, weights), targets(meeting))
 
 
-def probes_for(counted: Sequence[_Counted], weights: Weights, options: Fit | None = None) -> Probes:
+def probes_for(counted: Sequence[Counted], weights: Weights, options: Fit | None = None) -> Probes:
     """Probes trained on these meetings."""
     labels = {task: np.concatenate([c.labels[task] for c in counted]) for task in GROUPS}
-    return fit(join([c.mixed for c in counted]), labels, weights, options or Fit())
+    return marked(fit(join([c.mixed for c in counted]), labels, weights, options or Fit()), counted)
+
+
+def marked(probes: Probes, counted: Sequence[Counted]) -> Probes:
+    """The same with the marks fitted to these meetings."""
+    labels = [mark_targets(c.meeting) for c in counted]
+    return with_marks(
+        probes,
+        join([c.mixed for c in counted]),
+        {name: np.concatenate([each[name] for each in labels]) for name in MARKS},
+    )
 
 
 def prepare(
-    counted: Sequence[_Counted], held: Sequence[_Counted], weights: Weights, *, say: Say = lambda _: None
+    counted: Sequence[Counted], held: Sequence[Counted], weights: Weights, *, say: Say = lambda _: None
 ) -> tuple[Probes, list[Readable], list[Readable]]:
     """(probes of all of `counted`, `counted` read by probes of other series, `held` read by the probes of all)."""
     by_name = {c.meeting.name: c for c in counted}
@@ -80,7 +107,7 @@ def prepare(
     return probes, [ready[c.meeting.name] for c in counted], [read(c, probes) for c in held]
 
 
-def read(counted: _Counted, probes: Probes) -> Readable:
+def read(counted: Counted, probes: Probes) -> Readable:
     """Every reading of a meeting as these probes see it."""
 
     def reading(said: list[list[str]], rows: Sparse) -> Packed:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from memory.words import Floats, Ints
 
 TOLERANCE = 8  # utterances that a boundary may be off
+APART = 12  # utterances that a topic has at least; chosen in five folds of the training meetings (LOG.md)
+TRAIL = 3  # log-odds of a boundary are the mean of so many utterances, its own the last
 WINDOW_S = 60.0
 
 
@@ -34,6 +36,16 @@ def best_threshold(scores: Floats, wanted: Ints) -> float:
     best = int(np.argmax(curve))
     after = scores[order[min(best + 1, len(order) - 1)]]
     return float(scores[order[best]] + after) / 2
+
+
+def steady_threshold(chances: Floats, _: Ints) -> float:
+    """The probability from which F1 would be largest, were the probabilities true (Lipton et al. 2014, 3).
+
+    It asks for no labels: where positives are few, the best threshold of one part of the meetings is chance.
+    """
+    order = np.sort(chances)[::-1].astype(np.float64)
+    curve = 2 * order.cumsum() / (np.arange(1, len(order) + 1) + order.sum())
+    return float(order[int(np.argmax(curve))])
 
 
 def average_precision(scores: Floats, wanted: Ints) -> float:
@@ -62,13 +74,18 @@ def windows(scores: Floats, wanted: Ints, start_s: Floats) -> tuple[Floats, Ints
     )
 
 
-def peaks(scores: Floats, threshold: float, *, apart: int = TOLERANCE) -> Ints:
-    """Utterances whose score reaches the threshold; each mutes the `apart` after it, so that nothing later is asked."""
-    found: list[int] = []
+def trailed(logits: Floats) -> Floats:
+    """Mean of each (n,) and the TRAIL - 1 before it, fewer at the beginning: nothing later is asked."""
+    return np.array([logits[max(0, i + 1 - TRAIL) : i + 1].mean() for i in range(len(logits))], np.float32)
+
+
+def peaks(scores: Floats, threshold: float, *, apart: int = APART) -> Ints:
+    """Utterances whose score reaches the threshold; each mutes the `apart` after it, as the first of all does."""
+    found = [0]
     for i in np.flatnonzero(scores >= threshold):
-        if not found or i - found[-1] > apart:
+        if i - found[-1] > apart:
             found.append(int(i))
-    return np.array(found, np.int64)
+    return np.array(found[1:], np.int64)
 
 
 def boundary_counts(found: Ints, wanted: Ints) -> Floats:

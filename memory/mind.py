@@ -12,19 +12,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memory import policy, topics
+from memory import policy, stretch, topics
 from memory.corpora import ACTS, GROUP_OWNER, ROLES, Heard, MindError
 from memory.marks import GROUP, UNKNOWN, Marks
-from memory.metrics import TOLERANCE, sigmoid
+from memory.metrics import APART, TRAIL, sigmoid
 from memory.model import Segment, Switches
 from memory.packing import pack, segment
 from memory.probes import FLAGS, GROUPS, MARKS
 from memory.recurrence import ALL_ON, Output, empty, step
 from memory.state import HITS, ITEM_SLOTS, SPEAKERS, TENSORS, TOPIC_SLOTS, TOPICS, Eviction, Ledger, MemoryState
 from memory.statistics import Statistics, statistics
+from memory.stretch import Minute, Row
+from memory.tagger import REACH, scene, tagged
 from memory.weights import SHIPPED, Calibration, Shipped
 from memory.weights import load as load_weights
-from memory.words import LOOKAHEAD, LOOKBACK, Floats, Weights
+from memory.words import LOOKAHEAD, Floats, Weights, tokens
 
 Boundary = Literal["", "new", "return"]
 _READ = 3  # archive rows that a mark names
@@ -39,6 +41,18 @@ class Heed:
     state: MemoryState
     marks: tuple[Marks, ...]
     statistics: Statistics | None  # where a segment went into the banks
+    minutes: tuple[Minute, ...] = ()  # that are over, and the one after each too
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a step made of the open segment."""
+
+    output: Output
+    batch: Segment
+    logits: dict[str, Floats]  # (S, classes) by task, network and probes mixed as calibrated
+    first: int  # utterances of it that were marked before
+    acts: Floats | None  # (n, 15) logits of the tagger from there on
 
 
 class Mind:
@@ -46,7 +60,9 @@ class Mind:
 
     def __init__(self, shipped: Shipped, switches: Switches = ALL_ON) -> None:
         self.model, self._probes, self._switches = shipped.model.eval(), shipped.probes, switches
-        self._calibrations = {task: shipped.calibrations.get(task, Calibration()) for task in (*FLAGS, "act", "owner")}
+        self._tagger, self._minutes = shipped.tagger, shipped.minutes
+        names = (*FLAGS, "act", "owner", *(f"{task} windows" for task in stretch.TASKS))
+        self._calibrations = {name: shipped.calibrations.get(name, Calibration()) for name in names}
 
     @staticmethod
     def load(path: Path = SHIPPED, *, switches: Switches = ALL_ON, segment: int = 0) -> Mind:
@@ -81,7 +97,7 @@ class Mind:
         return self._probes.weights
 
     def threshold(self, task: str) -> float:
-        """Probability from which a mark of this task counts."""
+        """Probability from which a mark of this task counts; "action windows": of a whole minute."""
         return self._calibrations[task].threshold
 
     def read(self, utterances: Iterable[Heard], state: MemoryState | None = None) -> Iterator[Marks]:
@@ -106,6 +122,7 @@ class Mind:
     def absorb(self, state: MemoryState, said: Sequence[Heard]) -> Heed:
         """What `hear` makes of these utterances one by one, in a step for each segment instead of each utterance."""
         marks: list[Marks] = []
+        minutes: list[Minute] = []
         full, done, told = self.segment + LOOKAHEAD, 0, None
         while done < len(said):
             more = said[done : done + max(1, full - len(state.ledger.pending))]
@@ -116,7 +133,8 @@ class Mind:
                 heed = self._advance(heed.state, len(ledger.pending) - LOOKAHEAD)
             state, told = heed.state, heed.statistics
             marks += heed.marks
-        return Heed(state, tuple(marks), told)
+            minutes += heed.minutes
+        return Heed(state, tuple(marks), told, tuple(minutes))
 
     @torch.no_grad()
     def finish(self, state: MemoryState) -> Heed:
@@ -124,53 +142,91 @@ class Mind:
         heed = Heed(state, (), None)
         while heed.state.ledger.pending:
             step = self._advance(heed.state, len(heed.state.ledger.pending), last=True)
-            heed = Heed(step.state, (*heed.marks, *step.marks), step.statistics)
-        ledger = replace(heed.state.ledger, context=(), topic=-1, opened=0, topic_of=(-1,) * TOPICS, since_turn=0)
-        ledger = replace(ledger, meetings=ledger.meetings + 1, heard=0)
-        return replace(heed, state=topics.closed(replace(heed.state, ledger=ledger)))
+            heed = Heed(step.state, (*heed.marks, *step.marks), step.statistics, (*heed.minutes, *step.minutes))
+        ledger, minutes = self._told(heed.state.ledger, None)
+        ledger = replace(ledger, context=(), topic=-1, opened=0, topic_of=(-1,) * TOPICS, since_turn=0)
+        ledger = replace(ledger, meetings=ledger.meetings + 1, heard=0, opens=(), rows=(), told_minute=-1)
+        state = topics.closed(replace(heed.state, ledger=ledger))
+        return replace(heed, state=state, minutes=(*heed.minutes, *minutes))
 
     def _advance(self, state: MemoryState, ready: int, *, last: bool = False) -> Heed:
         """Marks of what is ready of the open segment; into the banks with it once it is full, or the last."""
         began, size = time.perf_counter(), self.model.sizes.segment
         ledger = state.ledger
-        packed, speakers = pack((*ledger.context, *ledger.pending), self._probes, labels=ledger.speakers)
+        said = (*ledger.context, *ledger.pending)
+        words = [tokens(heard.text) for heard in said]
+        packed, speakers = pack(said, self._probes, texts=words, labels=ledger.speakers)
         batch = segment([(packed, len(ledger.context))], size)
         state = replace(state, ledger=replace(ledger, speakers=speakers))
         after, output = step(self.model, state, batch, switches=self._switches)
+        first, count = len(ledger.topics), min(ready, size)
+        acts = None
+        if self._tagger and count > first:
+            began_at = len(ledger.context) + first
+            acts = tagged(self._tagger, scene(said, words, packed.probes), first=began_at, count=count - first)
+        read = _Read(output, batch, self._mixed(output, batch), first, acts)
         marks: list[Marks] = []
+        minutes: list[Minute] = []
         new = state.ledger
-        for at in range(len(ledger.topics), min(ready, size)):
-            mark, new = self._mark(replace(state, ledger=new), output, batch, at)
+        for at in range(first, count):
+            mark, new = self._mark(replace(state, ledger=new), read, at)
             marks.append(mark)
+            row = Row(mark.utterance_id, stretch.minute_of(new.pending[at].start_s), _logits(batch, at))
+            new, over = self._told(new, row)
+            minutes += over
         state = replace(state, ledger=new)
         if ready < size and not last:
-            return Heed(state, tuple(marks), None)
-        count = min(ready, size)
-        kept = self._pinned(self._commit(state, after, output, count), output, batch)
+            return Heed(state, tuple(marks), None, tuple(minutes))
+        kept = self._pinned(self._commit(state, after, output, count), read)
         took_ms = (time.perf_counter() - began) * 1000
-        return Heed(kept, tuple(marks), statistics(state, kept, output, count, took_ms))
+        return Heed(kept, tuple(marks), statistics(state, kept, output, count, took_ms), tuple(minutes))
 
-    def _probability(self, task: str, output: Output, batch: Segment, at: int) -> Floats:
-        """Calibrated mix of model and probe, a number for each class."""
+    def _told(self, ledger: Ledger, row: Row | None) -> tuple[Ledger, list[Minute]]:
+        """What minutes are over with one more marked utterance, or at the end."""
+        if self._minutes is None:
+            return ledger, []
+        rows, over = stretch.told(self._minutes, ledger.rows, row, last_told=ledger.told_minute)
+        last = stretch.minute_of(over[-1].start_s) if over else ledger.told_minute
+        return replace(ledger, rows=rows, told_minute=last), over
+
+    def _mixed(self, output: Output, batch: Segment) -> dict[str, Floats]:
+        out = {}
+        for task in (*FLAGS, "act", "owner"):
+            share, logits = self._calibrations[task].share, output.logits[task][0]
+            probe = batch.probes[0, : len(logits), MARKS.get(task, GROUPS[task])]
+            out[task] = np.asarray((share * logits + (1 - share) * probe).numpy(), np.float32)
+        return out
+
+    def _probability(self, task: str, read: _Read, at: int) -> float:
+        """Calibrated, of a yes-no task."""
         how = self._calibrations[task]
-        mixed = (
-            how.share * output.logits[task][0, at]
-            + (1 - how.share) * batch.probes[0, at, MARKS.get(task, GROUPS[task])]
-        )
-        z = (how.slope * mixed + how.offset).numpy()
-        return sigmoid(z) if len(z) == 1 else np.asarray(np.exp(z - z.max()) / np.exp(z - z.max()).sum(), np.float32)
+        return float(sigmoid(np.float32(how.slope) * read.logits[task][at] + np.float32(how.offset))[0])
 
-    def _mark(self, state: MemoryState, output: Output, batch: Segment, at: int) -> tuple[Marks, Ledger]:
-        ledger = state.ledger
+    def _act(self, read: _Read, at: int) -> str:
+        """By the tagger, where there is one: on held-out meetings the network adds nothing to it."""
+        logits = read.logits["act"][at] if read.acts is None else read.acts[at - read.first]
+        return ACTS[int(logits.argmax())]
+
+    def _opens(self, ledger: Ledger, read: _Read, at: int) -> tuple[Ledger, float]:
+        """Probability that a topic begins here, by the last few log-odds of it."""
+        how = self._calibrations["opens"]
+        ledger = replace(ledger, opens=(*ledger.opens, float(read.logits["opens"][at, 0]))[-TRAIL:])
+        mean = np.array(ledger.opens, np.float32).mean()
+        return ledger, float(sigmoid(np.array(how.slope * mean + how.offset, np.float32)))
+
+    def _mark(self, state: MemoryState, read: _Read, at: int) -> tuple[Marks, Ledger]:
+        ledger, output = state.ledger, read.output
         heard = ledger.pending[at]
-        flags = {task: float(self._probability(task, output, batch, at)[0]) for task in FLAGS}
-        act = ACTS[int(self._probability("act", output, batch, at).argmax())]
-        ledger, role = _roles(ledger, output.logits["role"][0, at], int(batch.speaker[0, at]), bool(heard.speaker))
-        ledger, boundary = self._topic(state, ledger, output, at, flags["opens"])
-        owner, sure = _owner(ledger, self._probability("owner", output, batch, at))
+        flags = {task: self._probability(task, read, at) for task in ("action", "decision", "problem", "salient")}
+        speaker = int(read.batch.speaker[0, at])
+        ledger, role = _roles(ledger, output.logits["role"][0, at], speaker, bool(heard.speaker))
+        ledger, opens = self._opens(ledger, read, at)
+        ledger, boundary = self._topic(state, ledger, output, at, opens)
+        wanted = np.exp(read.logits["owner"][at] - read.logits["owner"][at].max())
+        owner, sure = _owner(ledger, np.asarray(wanted / wanted.sum(), np.float32))
         mark = Marks(
             utterance_id=heard.id,
-            act=act,
+            act=self._act(read, at),
             action=flags["action"],
             owner=owner,
             owner_probability=sure,
@@ -192,7 +248,7 @@ class Mind:
         slot = ledger.topic_of.index(ledger.topic) if ledger.topic >= 0 else -1
         if ledger.topic < 0:
             ledger, slot, said = *_opened(ledger), "new"
-        elif opens >= self.threshold("opens") and ledger.since_turn > TOLERANCE:
+        elif opens >= self.threshold("opens") and ledger.since_turn > APART:
             numbers = torch.tensor([[*ledger.topics, *[slot] * (output.h.shape[1] - len(ledger.topics))]])
             logits, _ = topics.point(self.model, state, output.h, output.told, numbers, torch.tensor([[0, at]]))
             choice = int(logits[0].argmax())
@@ -224,20 +280,24 @@ class Mind:
             ledger,
             pending=ledger.pending[count:],
             topics=(),
-            context=(*ledger.context, *done)[-LOOKBACK:],
+            context=(*ledger.context, *done)[-REACH:],
             archive=(*ledger.archive, *ids)[-rows:] if rows else (),
         )
         return replace(written, position=after.position, ledger=ledger)
 
-    def _pinned(self, state: MemoryState, output: Output, batch: Segment) -> MemoryState:
+    def _pinned(self, state: MemoryState, read: _Read) -> MemoryState:
         """Item slots that a probable action item was written to are kept to the last."""
         held = [
             ITEM_SLOTS.start + int(where)
-            for column, where, _ in output.item_writes[0].tolist()
-            if column >= 0
-            and float(self._probability("action", output, batch, int(column))[0]) >= self.threshold("action")
+            for column, where, _ in read.output.item_writes[0].tolist()
+            if column >= 0 and self._probability("action", read, int(column)) >= self.threshold("action")
         ]
         return policy.pin(state, held) if held else state
+
+
+def _logits(batch: Segment, at: int) -> tuple[float, ...]:
+    """Of the marks' own columns, as minutes are told by."""
+    return tuple(float(batch.probes[0, at, MARKS[name]]) for name in stretch.COLUMNS)
 
 
 def _slot(ledger: Ledger, speaker: str) -> int:

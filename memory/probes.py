@@ -3,7 +3,6 @@
 All tasks are columns of one weight matrix; using it needs NumPy alone. Training is minibatch Adam on the exact
 logistic losses, a few passes, with a decay of the weights; that is what the network sees. The yes-no marks have
 a second column each, taken to its minimum (`memory.exact`): their LR in the tables, and what is shipped for them.
-"turns" has none, as it is no better for it on held-out meetings.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from memory.corpora import ACTS, MISSING, ROLES, Annotated
-from memory.exact import DECAY, fit_marks
+from memory.exact import FITTED, fit_marks, widened
 from memory.words import OWN_BUCKETS, TIME_BUCKETS, WIDTH, Floats, Ints, Sparse, Weights
 
 FLAGS = ("action", "decision", "problem", "salient", "opens", "turns")
@@ -28,7 +27,7 @@ GROUPS = {  # task -> its columns; a softmax over several, a logistic loss for o
     **{name: slice(25 + i, 26 + i) for i, name in enumerate(FLAGS)},
 }
 COLUMNS = 31  # what the network sees
-MARKS = {name: slice(COLUMNS + i, COLUMNS + 1 + i) for i, name in enumerate(DECAY)}  # flags, each to its minimum
+MARKS = {name: slice(COLUMNS + i, COLUMNS + 1 + i) for i, name in enumerate(FITTED)}  # flags, each to its minimum
 WIDE = COLUMNS + len(MARKS)
 _TEXT_ONLY = ("act", "role")  # the words around are no help for these, measured
 
@@ -61,6 +60,11 @@ def targets(meeting: Annotated) -> dict[str, Ints]:
     return {"act": meeting.act, "role": meeting.role, "owner": owner, **flags}
 
 
+def mark_targets(meeting: Annotated) -> dict[str, Ints]:
+    """What each column of MARKS is taught, (n,) each, MISSING where nobody annotated."""
+    return {name: widened(getattr(meeting, fitted.task), fitted) for name, fitted in FITTED.items()}
+
+
 def loss_of(logits: torch.Tensor, labels: dict[str, torch.Tensor]) -> torch.Tensor:
     """Sum over the tasks of the mean loss where labels are; (n, COLUMNS) and (n,) each."""
     total = logits.sum() * 0
@@ -90,7 +94,7 @@ class Fit:
 
 
 def fit(rows: Sparse, labels: dict[str, Ints], weights: Weights, options: Fit = Fit()) -> Probes:
-    """Train all tasks at once, then the marks by themselves; deterministic under the seed."""
+    """Train the columns of the network, all tasks at once; deterministic under the seed."""
     matrix = torch.zeros(WIDTH, COLUMNS, requires_grad=True)
     bias = torch.tensor(_prior(labels), requires_grad=True)
     allowed = torch.ones(WIDTH, COLUMNS)
@@ -112,10 +116,14 @@ def fit(rows: Sparse, labels: dict[str, Ints], weights: Weights, options: Fit = 
             schedule.step()
             with torch.no_grad():
                 matrix.mul_(allowed).mul_(1 - options.decay)
-    marks, marks_bias = fit_marks(rows, labels)
-    return Probes(
-        np.concatenate([matrix.detach().numpy(), marks], 1), np.append(bias.detach().numpy(), marks_bias), weights
-    )
+    return Probes(matrix.detach().numpy(), bias.detach().numpy(), weights)
+
+
+def with_marks(probes: Probes, rows: Sparse, labels: dict[str, Ints]) -> Probes:
+    """The columns of the network as they are, and the marks fitted to these utterances; labels as `mark_targets`."""
+    marks, bias = fit_marks(rows, labels)
+    matrix = np.concatenate([probes.matrix[:, :COLUMNS], marks], 1)
+    return Probes(matrix, np.append(probes.bias[:COLUMNS], bias).astype(np.float32), probes.weights)
 
 
 def score(rows: Sparse, matrix: torch.Tensor) -> torch.Tensor:

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from memory.corpora import Heard, MindError
+from memory.stretch import Row
 
 VERSION = 2  # 2: item slots are keyed by what was said, not by what the layers made of it
 SPEAKERS, TOPICS, ITEMS = 12, 24, 32  # slots of each kind, in this order along K
@@ -60,6 +61,9 @@ class Ledger:
     topic_of: tuple[int, ...] = (-1,) * TOPICS  # number of the topic in each topic slot
     heard: int = 0  # utterances of the open meeting, the pending ones included
     since_turn: int = 0  # utterances since the topic changed
+    opens: tuple[float, ...] = ()  # log-odds that a topic begins at the last that were marked
+    rows: tuple[Row, ...] = ()  # marked utterances of the minutes that are not told yet, and of the one before
+    told_minute: int = -1  # the last minute that was told
     evictions: tuple[Eviction, ...] = ()  # the latest
     evicted: int = 0  # of all, also those no longer listed
     meetings: int = 0  # finished
@@ -137,13 +141,15 @@ TENSORS = tuple(f.name for f in fields(MemoryState) if f.name != "ledger")
 
 
 def _ledger(record: dict[str, Any]) -> Ledger:
-    nested = {"pending": Heard, "context": Heard, "evictions": Eviction}
+    nested = {"pending": Heard, "context": Heard, "evictions": Eviction, "rows": Row}
     plain: dict[str, Any] = {
-        name: tuple(nested[name](**entry) for entry in value)
+        name: tuple(nested[name](**{k: _tuples(v) for k, v in entry.items()}) for entry in value)
         if name in nested
-        else tuple(tuple(v) if isinstance(v, list) else v for v in value)
-        if isinstance(value, list)
-        else value
+        else _tuples(value)
         for name, value in record.items()
     }
     return Ledger(**plain)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

@@ -1,20 +1,28 @@
-"""The trained memory as one safetensors file: probes, model, sizes, thresholds, and how each probability is made."""
+"""The trained memory as safetensors: the network with the probes that it sees, and beside it what marks are made of.
+
+The second file ("weights.marks.safetensors" beside "weights.safetensors") holds what is fitted in minutes: the marks'
+columns of the probes, the tagger of acts, the minutes, how each becomes a probability, and on which meetings.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from memory.corpora import MindError
 from memory.model import MemoryTransformer, Sizes
-from memory.probes import Probes
-from memory.words import Weights
+from memory.probes import COLUMNS, MARKS, WIDE, Probes
+from memory.stretch import Minutes
+from memory.tagger import Tagger
+from memory.words import TIME_BUCKETS, WIDTH, Weights
 
 SHIPPED = Path(__file__).parent / "weights.safetensors"
 FORMAT = 1
@@ -37,6 +45,14 @@ class Shipped:
     model: MemoryTransformer
     probes: Probes
     calibrations: dict[str, Calibration] = field(default_factory=dict)
+    tagger: Tagger | None = None
+    minutes: Minutes | None = None
+    fitted: frozenset[str] = frozenset()  # meetings that the marks or their thresholds have seen
+
+
+def beside(path: Path) -> Path:
+    """Where the marks of these weights lie."""
+    return path.with_name(f"{path.stem}.marks{path.suffix}")
 
 
 def save(path: Path, shipped: Shipped) -> None:
@@ -49,21 +65,75 @@ def save(path: Path, shipped: Shipped) -> None:
         "sizes": json.dumps(asdict(shipped.model.sizes)),
         "calibrations": json.dumps({task: asdict(c) for task, c in shipped.calibrations.items()}),
     }
+    _write(path, {name: np.ascontiguousarray(t, np.float16) for name, t in tensors.items()}, header)
+    if shipped.tagger or shipped.minutes:
+        save_marks(path, shipped)
+
+
+def save_marks(path: Path, shipped: Shipped) -> None:
+    """Write the file beside `path` only: columns as bytes, a scale each; the tagger with 16 bit floats."""
+    columns = shipped.probes.matrix[_telling(shipped.probes.weights), COLUMNS:WIDE]
+    scale = np.maximum(np.abs(columns).max(0), 1e-9) / 127
+    tensors = {"marks": np.rint(columns / scale).astype(np.int8), "scale": scale.astype(np.float32)}
+    tensors["bias"] = np.ascontiguousarray(shipped.probes.bias[COLUMNS:WIDE], np.float32)
+    if shipped.tagger:
+        state = shipped.tagger.state_dict().items()
+        tensors |= {f"tagger.{name}": t.detach().numpy().astype(np.float16) for name, t in state}
+    if shipped.minutes:
+        tensors |= {"minutes.weights": shipped.minutes.weights, "minutes.bias": shipped.minutes.bias}
+    header = {
+        "format": str(FORMAT),
+        "columns": json.dumps(list(MARKS)),
+        "calibrations": json.dumps({task: asdict(c) for task, c in shipped.calibrations.items()}),
+        "fitted": json.dumps(sorted(shipped.fitted)),
+    }
+    _write(beside(path), tensors, header)
+
+
+def _telling(weights: Weights) -> NDArray[np.bool_]:
+    """The features (WIDTH,) that any utterance can have; all others have no weight."""
+    near = weights.near > 0
+    return np.concatenate([weights.own > 0, near, near, np.ones(TIME_BUCKETS, bool)])
+
+
+def _write(path: Path, tensors: dict[str, NDArray[Any]], header: dict[str, str]) -> None:
     part = path.with_suffix(".part")
-    save_file({name: np.ascontiguousarray(t, np.float16) for name, t in tensors.items()}, part, metadata=header)
+    save_file(tensors, part, metadata=header)
     part.replace(path)
 
 
-def load(path: Path = SHIPPED) -> Shipped:
-    """Read what `save` wrote. Raises MindError where the file is missing, damaged or of another format."""
+def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
     try:
         with safe_open(path, framework="np") as file:
             header = file.metadata() or {}
             if header.get("format") != str(FORMAT):
                 raise MindError(f"{path} has format {header.get('format')}, not {FORMAT}; train again or update")
-            tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise MindError(f"the memory's weights {path} cannot be read ({error}); install rapporteur again") from error
+
+
+def load(path: Path = SHIPPED) -> Shipped:
+    """Read what `save` wrote. Raises MindError where a file is missing, damaged or of another format."""
+    shipped = _loaded(path)
+    if shipped.probes.matrix.shape[1] != WIDE:
+        raise MindError(f"{beside(path)} is missing; install rapporteur again or run python -m memory.calibrate")
+    return shipped
+
+
+def load_network(path: Path) -> Shipped:
+    """The same, also where the marks are missing or those of another version: then they say nothing."""
+    shipped = _loaded(path)
+    if shipped.probes.matrix.shape[1] == WIDE:
+        return shipped
+    matrix, bias, blank = shipped.probes.matrix[:, :COLUMNS], shipped.probes.bias[:COLUMNS], WIDE - COLUMNS
+    probes = Probes(np.pad(matrix, ((0, 0), (0, blank))), np.pad(bias, (0, blank)), shipped.probes.weights)
+    return replace(shipped, probes=probes)
+
+
+def _loaded(path: Path) -> Shipped:
+    header, raw = _read(path)
+    tensors = {name: t.astype(np.float32) for name, t in raw.items()}
     model = MemoryTransformer(Sizes(**json.loads(header["sizes"])))
     prefix = "model."
     model.load_state_dict(
@@ -72,5 +142,36 @@ def load(path: Path = SHIPPED) -> Shipped:
     probes = Probes(
         tensors["probes.matrix"], tensors["probes.bias"], Weights(tensors["probes.own"], tensors["probes.near"])
     )
-    kept = {task: Calibration(**values) for task, values in json.loads(header["calibrations"]).items()}
-    return Shipped(model.eval(), probes, kept)
+    shipped = Shipped(model.eval(), probes, _calibrations(header))
+    return _with_marks(shipped, beside(path)) if beside(path).exists() else shipped
+
+
+def _calibrations(header: dict[str, str]) -> dict[str, Calibration]:
+    return {task: Calibration(**values) for task, values in json.loads(header["calibrations"]).items()}
+
+
+def _with_marks(shipped: Shipped, path: Path) -> Shipped:
+    header, tensors = _read(path)
+    if json.loads(header["columns"]) != list(MARKS):
+        raise MindError(f"{path} holds other marks than this version; install rapporteur again")
+    marks = np.zeros((WIDTH, len(MARKS)), np.float32)
+    marks[_telling(shipped.probes.weights)] = tensors["marks"] * tensors["scale"]
+    tagger, minutes = None, None
+    if "minutes.bias" in tensors:
+        minutes = Minutes(tensors["minutes.weights"], tensors["minutes.bias"])
+    if "tagger.out.bias" in tensors:
+        tagger, prefix = Tagger().eval(), "tagger."
+        mine = {n.removeprefix(prefix): t.astype(np.float32) for n, t in tensors.items() if n.startswith(prefix)}
+        tagger.load_state_dict({name: torch.from_numpy(t) for name, t in mine.items()})
+    return replace(
+        shipped,
+        probes=Probes(
+            np.concatenate([shipped.probes.matrix[:, :COLUMNS], marks], 1),
+            np.append(shipped.probes.bias[:COLUMNS], tensors["bias"]).astype(np.float32),
+            shipped.probes.weights,
+        ),
+        calibrations=_calibrations(header),
+        tagger=tagger,
+        minutes=minutes,
+        fitted=frozenset(json.loads(header["fitted"])),
+    )

@@ -141,7 +141,7 @@ def _block(buckets: list[int], weights: Floats, start: int, norm: float) -> tupl
 def _clock_buckets(clock: Floats) -> list[int]:
     """Numbers of `times` in steps: eight each of gap, duration, words, elapsed, next gap; then three flags."""
     start = OWN_BUCKETS + 2 * NEAR_BUCKETS
-    stepped = [int(np.clip(clock[k] * 2 + 1, 0, 7)) + 8 * k for k in range(5)]
+    stepped = [int(min(max(float(clock[k] * 2 + 1), 0.0), 7.0)) + 8 * k for k in range(5)]
     return [start + b for b in (*stepped, *(40 + k for k in range(5, 8) if clock[k] > 0.5))]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from audio.speech import Utterance
 from memory.corpora import Heard, MindError
 from memory.marks import GROUP, UNKNOWN, Marks
+from memory.stretch import TASKS, Minute
 from memory.titles import keywords, title
 from memory.words import LOOKAHEAD
 from pipeline.events import Concluded, Corrected, Event, Learned, Named, Said, Trouble
@@ -100,6 +101,7 @@ class _Listener:
         self._spoken = _Spoken()
         self._topic = -1
         self._marks: list[Marks] = []
+        self._minutes: list[Minute] = []  # over, but not told: they are told with the marks
         self._waiting: list[str] = []  # utterances that the next step hears
         self._said: dict[str, Heard] = {}  # with speakers and texts as they are known now
         self._names: dict[str, str] = {}
@@ -183,6 +185,8 @@ class _Listener:
                 self._topic = mark.topic if mark.boundary else self._topic
             waiting = len(heed.state.ledger.topics)
             self._marks = self._told(heed.marks[len(heed.marks) - waiting :])
+            late = {mark.utterance_id for mark in self._marks}
+            self._minutes = [minute for minute in heed.minutes if minute.told_by in late]
         self._spoken.texts |= {u.id: u.text for u in self._said.values()}
         self._spoken.starts |= {u.id: u.start_s for u in self._said.values()}
 
@@ -261,13 +265,26 @@ class _Listener:
                     yield self._spoken.learned(self._topic, "closes", mind)
                 self._topic = mark.topic
                 yield self._spoken.learned(mark.topic, "returns" if mark.boundary == "return" else "opens", mind)
+        self._minutes += heed.minutes
         if heed.statistics is not None:
+            yield from (_minute(minute) for minute in self._minutes if _tells(minute, mind))
+            self._minutes = []
             yield Learned(
                 "marks", {"marks": [_compact(m) for m in self._marks]}, tuple(m.utterance_id for m in self._marks)
             )
             self._marks = []
             evicted = [asdict(e) for e in heed.state.ledger.evictions if e.at > heed.statistics.at - 2 * mind.segment]
             yield Learned("memory", {**asdict(heed.statistics), "evictions": evicted}, ())
+
+
+def _tells(minute: Minute, mind: Mind) -> bool:
+    """Whether the memory would show this minute to somebody who looks for decisions or tasks."""
+    return any(getattr(minute, task) >= mind.threshold(f"{task} windows") for task in TASKS)
+
+
+def _minute(minute: Minute) -> Learned:
+    content = {"start_s": minute.start_s, **{task: round(getattr(minute, task), _TOLD) for task in TASKS}}
+    return Learned("minute", content, minute.evidence)
 
 
 def left(state: MemoryState, meeting: str) -> MemoryState:

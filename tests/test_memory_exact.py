@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from memory.corpora import MISSING
-from memory.exact import DECAY, descended, fit_marks
+from memory.exact import FITTED, Fitted, descended, fit_marks, widened
 from memory.probes import COLUMNS, FLAGS, MARKS, WIDE
 from memory.words import WIDTH, Ints, Sparse, stack
 
@@ -24,12 +24,20 @@ def has(some: Sparse, feature: int) -> Ints:
 
 
 def labelled(some: Sparse) -> dict[str, Ints]:
-    return {task: has(some, 7 + i) for i, task in enumerate(DECAY)}
+    return {task: has(some, 7 + i) for i, task in enumerate(FITTED)}
 
 
 def test_every_mark_has_a_column_of_its_own_after_those_of_the_network() -> None:
-    assert set(FLAGS) - set(DECAY) == {"turns"}
-    assert [MARKS[name].start for name in DECAY] == list(range(COLUMNS, WIDE))
+    assert set(FLAGS) <= set(FITTED)
+    assert [MARKS[name].start for name in FITTED] == list(range(COLUMNS, WIDE))
+
+
+def test_the_neighbours_of_a_positive_are_positive_and_what_nobody_annotated_stays() -> None:
+    labels = np.array([0, 0, 1, 0, 0, 0, 0, 1, 0], np.int64)
+    assert widened(labels, Fitted("opens", 1.0, before=1, after=2)).tolist() == [0, 1, 1, 1, 1, 0, 1, 1, 1]
+    assert widened(labels, Fitted("opens", 1.0)).tolist() == labels.tolist()
+    nobody = np.full(4, MISSING)
+    assert widened(nobody, Fitted("opens", 1.0, before=2, after=2)).tolist() == nobody.tolist()
 
 
 def test_a_quadratic_bowl_of_two_columns_is_descended_to_its_ground() -> None:
@@ -49,9 +57,9 @@ def test_the_gradient_of_the_whole_vanishes_at_what_is_found() -> None:
     dense = np.zeros((COUNT, 50), np.float32)
     np.put_along_axis(dense, some.ids.reshape(COUNT, 5), some.weights.reshape(COUNT, 5), 1)
     start = 0.0
-    for column, (task, decay) in enumerate(DECAY.items()):
+    for column, (task, fitted) in enumerate(FITTED.items()):
         chance = 1 / (1 + np.exp(-(dense @ weights[:50, column] + bias[column])))
-        slope = dense.T @ (chance - wanted[task]) + decay * weights[:50, column]
+        slope = dense.T @ (chance - wanted[task]) + fitted.decay * weights[:50, column]
         start = float(np.abs(dense.T @ (wanted[task].mean() - wanted[task])).max())
         assert np.abs(slope).max() < 0.05 * start
         assert weights[:50, column].argmax() == 7 + column

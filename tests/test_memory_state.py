@@ -13,13 +13,17 @@ from torch import Tensor
 from memory import policy
 from memory.corpora import Heard, MindError
 from memory.marks import Marks
+from memory.metrics import peaks, sigmoid, trailed
 from memory.mind import Heed, Mind, forget
 from memory.model import MemoryTransformer, Segment, Sizes, Switches
 from memory.packing import pack, segment
-from memory.probes import COLUMNS, GROUPS, MARKS, WIDE, Probes
+from memory.probes import COLUMNS, MARKS, WIDE, Probes
 from memory.recurrence import empty, run, step
 from memory.state import HITS, ITEM_SLOTS, PINNED, SPEAKER_SLOTS, TENSORS, WRITTEN, MemoryState
-from memory.weights import Shipped
+from memory.stretch import COLUMNS as OF_MINUTES
+from memory.stretch import FEATURES, TASKS, Minute, Minutes, table
+from memory.tagger import Tagger
+from memory.weights import Calibration, Shipped
 from memory.words import NEAR_BUCKETS, OWN_BUCKETS, WIDTH, Weights
 
 torch.set_num_threads(1)  # small work: more threads only wait for each other
@@ -45,9 +49,11 @@ def untrained(seed: int = 1) -> Shipped:
             parameter.add_(torch.randn_like(parameter) * 0.1)
     rng = np.random.default_rng(seed)
     matrix = rng.normal(0, 0.3, (WIDTH, COLUMNS)).astype(np.float32)
-    matrix = np.concatenate([matrix, matrix[:, GROUPS["action"].start :][:, : len(MARKS)]], 1)  # the marks' own columns
+    matrix = np.concatenate([matrix, matrix[:, COLUMNS - len(MARKS) :]], 1)  # the marks' own columns
     weights = Weights(np.ones(OWN_BUCKETS, np.float32), np.ones(NEAR_BUCKETS, np.float32))
-    return Shipped(model.eval(), Probes(matrix, np.zeros(WIDE, np.float32), weights))
+    minutes = Minutes(rng.normal(0, 0.2, (len(TASKS), FEATURES)).astype(np.float32), np.zeros(len(TASKS), np.float32))
+    probes = Probes(matrix, np.zeros(WIDE, np.float32), weights)
+    return Shipped(model.eval(), probes, tagger=Tagger().eval(), minutes=minutes)
 
 
 SHIPPED = untrained()
@@ -98,6 +104,35 @@ def test_slices_equal_the_whole() -> None:
     for name in set(TENSORS) - {"slot_value", "slot_clock"}:
         assert torch.allclose(getattr(live, name).float(), getattr(state, name).float(), atol=1e-4), name
     assert torch.allclose(live.slot_value[:, SPEAKER_SLOTS], state.slot_value[:, SPEAKER_SLOTS], atol=1e-4)
+
+
+def test_topics_begin_live_where_the_whole_says() -> None:
+    """One by one, with a state, the boundaries of the evaluation's decoder, which has the whole meeting."""
+    said = conversation(120, seed=5)
+    loud = Mind(replace(SHIPPED, calibrations={"opens": Calibration(share=0.0, threshold=0.55)}))
+    packed, _ = pack(said, SHIPPED.probes)
+    expected = peaks(sigmoid(trailed(packed.probes[:, MARKS["opens"]][:, 0])), 0.55)
+    found = [i for i, mark in enumerate(loud.read(said)) if mark.boundary and i]
+    assert len(found) > 2
+    assert found == expected.tolist()
+
+
+def test_minutes_are_told_live_as_from_the_whole() -> None:
+    said = conversation(120, seed=6)
+    packed, _ = pack(said, SHIPPED.probes)
+    assert SHIPPED.minutes is not None
+    logits = np.concatenate([packed.probes[:, MARKS[name]] for name in OF_MINUTES], 1)
+    expected = SHIPPED.minutes.chances(table(logits, packed.start_s))
+    state, told = MIND.empty(), list[Minute]()
+    for heard in said:
+        heed = MIND.hear(state, heard)
+        state = heed.state
+        told += heed.minutes
+    told += MIND.finish(state).minutes
+    assert [minute.start_s for minute in told] == [60.0 * k for k in range(6)]
+    assert np.allclose([[m.action, m.decision] for m in told], expected, atol=1e-5)
+    at_once = MIND.absorb(MIND.empty(), said)
+    assert (*at_once.minutes, *MIND.finish(at_once.state).minutes) == tuple(told)
 
 
 def test_saved_and_loaded_in_the_middle_equals_uninterrupted(tmp_path: Path) -> None:

@@ -5,7 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from memory.baselines import summed_roles, text_tiling
-from memory.metrics import average_precision, best_threshold, boundary_counts, one_each, peaks, pk_and_window_diff
+from memory.metrics import (
+    APART,
+    TRAIL,
+    average_precision,
+    best_threshold,
+    boundary_counts,
+    confusion,
+    f1,
+    one_each,
+    peaks,
+    pk_and_window_diff,
+    steady_threshold,
+    trailed,
+)
 from memory.probes import COLUMNS, GROUPS
 from memory.titles import keywords, title
 from memory.words import NEAR_BUCKETS, OWN_BUCKETS, Weights, noisy, stripped, tokens
@@ -34,9 +47,24 @@ def test_threshold_and_average_precision_of_known_scores() -> None:
     assert average_precision(scores, np.array([0, 1, 0, 0])) == 0.5
 
 
+def test_a_steady_threshold_is_half_of_the_f1_that_it_leads_to() -> None:
+    """So it is where probabilities are true (Lipton et al. 2014), whatever the labels of the day are."""
+    rng = np.random.default_rng(0)
+    chances = rng.beta(0.3, 4, 40_000).astype(np.float32)
+    wanted = (rng.random(len(chances)) < chances).astype(np.int64)
+    threshold = steady_threshold(chances, wanted)
+    assert abs(threshold - f1(confusion(chances, wanted, threshold)) / 2) < 0.02
+    assert threshold == steady_threshold(chances, np.zeros_like(wanted))
+
+
 def test_boundaries_meet_within_eight_and_once() -> None:
     assert boundary_counts(np.array([10, 12, 40]), np.array([11, 60])).tolist() == [1, 2, 1]
-    assert peaks(np.array([0, 0.9, 0.8, *[0.0] * 8, 0.9], np.float32), 0.5).tolist() == [1, 11]
+    scores = np.zeros(3 * APART, np.float32)
+    scores[[1, APART + 1, APART + 2, 2 * APART + 1, 2 * APART + 2]] = 0.9
+    assert peaks(scores, 0.5).tolist() == [APART + 1, 2 * APART + 2]
+    rising = np.arange(5, dtype=np.float32)
+    assert trailed(rising)[TRAIL - 1 :].tolist() == (rising[TRAIL - 1 :] - (TRAIL - 1) / 2).tolist()
+    assert trailed(rising)[0] == 0.0
     assert pk_and_window_diff(np.array([50]), np.array([50]), 100) == (0.0, 0.0)
     pk, window_diff = pk_and_window_diff(np.array([], int), np.array([50]), 100)
     assert pk == window_diff > 0.2

@@ -13,10 +13,11 @@ from audio.speech import Scores, Utterance
 from memory.corpora import MindError
 from memory.mind import Mind
 from memory.state import HITS, MemoryState
+from memory.weights import Calibration
 from pipeline.chart import memory_chart
 from pipeline.events import Concluded, Corrected, Event, Learned, Named, Said, Trouble, from_line, to_line
 from pipeline.mind import STATE, Carry, heard_again, marks_of, person, remember
-from tests.test_memory_state import MIND, close, conversation
+from tests.test_memory_state import MIND, SHIPPED, close, conversation
 
 torch.set_num_threads(1)
 
@@ -67,6 +68,22 @@ def test_a_resumed_meeting_learns_what_an_uninterrupted_one_does(tmp_path: Path,
     whole = list(remember(lambda: MIND, tmp_path)([], coming))
     first = list(_until(remember(lambda: MIND, tmp_path)([], coming), cut))
     rest = list(remember(lambda: MIND, tmp_path)(first, coming[cut:]))
+    assert untimed([*first, *rest]) == untimed(whole)
+
+
+@pytest.mark.parametrize("cut", [45, 50, 64, 71])
+def test_minutes_are_told_once_each_also_after_a_break(tmp_path: Path, cut: int) -> None:
+    mind = Mind(replace(SHIPPED, calibrations={"action windows": Calibration(threshold=0.0)}))
+    coming = [*said(75), Concluded(230.0, 200.0)]
+    whole = list(remember(lambda: mind, tmp_path)([], coming))
+    minutes = learned(whole, "minute")
+    assert [minute.content["start_s"] for minute in minutes] == [0.0, 60.0, 120.0, 180.0]
+    starts = {u.id: u.start_s for u in conversation(75)}
+    for minute in minutes:
+        assert 0 < len(minute.evidence) <= 3
+        assert all(0 <= starts[id] - minute.content["start_s"] < 60 for id in minute.evidence)
+    first = list(_until(remember(lambda: mind, tmp_path)([], coming), cut))
+    rest = list(remember(lambda: mind, tmp_path)(first, coming[cut:]))
     assert untimed([*first, *rest]) == untimed(whole)
 
 

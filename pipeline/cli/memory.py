@@ -46,13 +46,14 @@ def memory(meeting: str, config: Path | None, as_json: bool, plot: Path | None) 
     events = list(library.events(library.meeting(meeting)))
     moments = [e.content for e in events if isinstance(e, Learned) and e.kind == "memory"]
     topics = [e.content for e in events if isinstance(e, Learned) and e.kind == "subject"]
+    minutes = [e.content for e in events if isinstance(e, Learned) and e.kind == "minute"]
     if not moments:
         raise PipelineError("this meeting was held without a memory; set memory.enabled and transcribe it with --again")
     if as_json:
         for moment in moments:
             click.echo(json.dumps(moment))
     else:
-        _print(Transcript.of(events).title, moments, topics)
+        _print(Transcript.of(events).title, moments, topics, minutes)
     if plot:
         heard = [e.utterance.start_s for e in events if isinstance(e, Said) and not e.utterance.suppressed]
         marked = [(sum(s <= t["start_s"] for s in heard), t["title"]) for t in topics if t["state"] == "closes"]
@@ -62,7 +63,9 @@ def memory(meeting: str, config: Path | None, as_json: bool, plot: Path | None) 
             raise PipelineError(f"{plot} could not be written ({error.strerror}); name another file") from error
 
 
-def _print(title: str, moments: list[dict[str, Any]], topics: list[dict[str, Any]]) -> None:
+def _print(
+    title: str, moments: list[dict[str, Any]], topics: list[dict[str, Any]], minutes: list[dict[str, Any]]
+) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text(title, style="bold"))
     for topic in (t for t in topics if t["state"] != "opens"):
@@ -72,6 +75,9 @@ def _print(title: str, moments: list[dict[str, Any]], topics: list[dict[str, Any
                 (f"{clock(topic['start_s']):>7}", "cyan"), f"  topic {topic['topic'] + 1} {topic['state']}: {name}"
             )
         )
+    for minute in minutes:
+        sure = f"a task {minute['action']:.0%}, a decision {minute['decision']:.0%}"
+        console.print(Text.assemble((f"{clock(minute['start_s']):>7}", "cyan"), f"  this minute: {sure}"))
     table = Table(*(c.replace("_", " ") for c in _COLUMNS), box=None, pad_edge=False)
     for moment in moments:
         table.add_row(*(f"{moment.get(c, 0):g}" for c in _COLUMNS))

@@ -1,0 +1,105 @@
+"""The marks: fitted to meetings, kept beside the network, and honest about which meetings they have seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from memory import cases, material
+from memory.calibrate import Found, folded, found, logistic, measured, with_found
+from memory.corpora import MindError
+from memory.evaluate import main_table
+from memory.probes import COLUMNS, MARKS, WIDE, Probes
+from memory.weights import Calibration, Shipped, beside, load, load_network, save, save_marks
+from tests.test_memory_state import SHIPPED
+from tests.test_memory_train import meeting, quiet
+
+torch.set_num_threads(1)
+MEETINGS = [meeting(i, 60) for i in range(7)]
+COUNTED = material.count(MEETINGS, SHIPPED.probes.weights)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Found:
+    return found(COUNTED[:5], SHIPPED.probes, quiet)
+
+
+def test_a_logistic_regression_finds_what_made_the_labels() -> None:
+    rng = np.random.default_rng(0)
+    numbers, true = rng.normal(size=(6000, 3)), np.array([1.5, -1.0, 0.0, 0.5])
+    chance = 1 / (1 + np.exp(-(numbers @ true[:3] + true[3])))
+    wanted = (rng.random(6000) < chance).astype(np.int64)
+    assert np.allclose(logistic(numbers, wanted, 1e-6), true, atol=0.15)
+    held_down = logistic(numbers, wanted, 1e6)
+    assert np.abs(held_down[:3]).max() < 0.01
+    assert abs(1 / (1 + np.exp(-held_down[3])) - wanted.mean()) < 0.01
+
+
+def test_marks_that_words_give_away_are_found_in_meetings_that_were_not_learnt_from(fitted: Found) -> None:
+    (score,) = (s for name, s in measured(fitted, COUNTED[5:]) if name == "action, utterances, F1")
+    assert float(score.split()[0]) > 0.9
+    names = [name for name, _ in folded(fitted)]
+    assert names == [name for name, _ in measured(fitted, COUNTED[5:])]
+    assert np.array_equal(fitted.probes.matrix[:, :COLUMNS], SHIPPED.probes.matrix[:, :COLUMNS])
+
+
+def test_each_meeting_is_read_by_columns_that_never_saw_its_series(fitted: Found) -> None:
+    rest = material.marked(SHIPPED.probes, [c for c in COUNTED[:5] if c.meeting.series != MEETINGS[0].series])
+    (case,) = (c for c in fitted.read if c.meeting.name == MEETINGS[0].name)
+    assert np.allclose(case.packed.probes, rest.logits(COUNTED[0].rows[0]), atol=1e-5)
+
+
+def test_saved_beside_the_network_they_read_the_same(fitted: Found, tmp_path: Path) -> None:
+    path, names = tmp_path / "w.safetensors", frozenset(m.name for m in MEETINGS[:5])
+    before = with_found(SHIPPED, fitted, names)
+    save(path, before)
+    network = path.read_bytes()
+    after = load(path)
+    save_marks(path, after)
+    assert path.read_bytes() == network
+    assert (after.fitted, after.calibrations) == (names, before.calibrations)
+    said, again = (cases.read(s, MEETINGS[5:])[0] for s in (before, after))
+    for name, column in MARKS.items():
+        one, other = (c.packed.probes[:, column] for c in (said, again))
+        assert np.abs(one - other).max() < 0.05 * np.abs(one).max(), name
+    assert said.acts is not None
+    assert again.acts is not None
+    assert np.allclose(said.acts, again.acts, atol=0.02)
+
+
+def test_a_network_without_its_marks_is_refused(fitted: Found, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    fewer = Probes(SHIPPED.probes.matrix[:, : WIDE - 1], SHIPPED.probes.bias[: WIDE - 1], SHIPPED.probes.weights)
+    save(path, Shipped(SHIPPED.model, fewer))
+    with pytest.raises(MindError, match="missing"):
+        load(path)
+    assert not load_network(path).probes.matrix[:, COLUMNS:].any()
+    save_marks(path, with_found(SHIPPED, fitted, frozenset()))
+    assert load(path).probes.matrix.shape[1] == WIDE
+
+
+def test_marks_of_another_version_are_refused(fitted: Found, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    save(path, with_found(SHIPPED, fitted, frozenset()))
+    with safe_open(beside(path), framework="np") as file:
+        header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, beside(path), metadata={**header, "columns": '["action"]'})
+    with pytest.raises(MindError, match="other marks"):
+        load(path)
+
+
+def test_a_table_says_which_meetings_the_marks_have_seen() -> None:
+    shipped = replace(
+        SHIPPED,
+        calibrations={name: Calibration(share=0.0) for name in (*MARKS, "action windows", "decision windows")},
+        fitted=frozenset({MEETINGS[5].name, "another"}),
+    )
+    read = cases.read(shipped, MEETINGS[5:])
+    assert "have seen 1 of these 2 meetings" in main_table(read, read, shipped)
+    assert "Not held out" not in main_table(read, read, replace(shipped, fitted=frozenset()))
