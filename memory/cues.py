@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from memory.doing import starts_a_task
 from memory.notes import NOBODY, Cue, Owner
 from memory.people import EVERYBODY, ROLE, TEAM, People, vocative
-from memory.tasks import Span, starts_a_task
+from memory.tasks import Span
 from memory.wording import Sentence
 
 
@@ -33,7 +34,7 @@ _SUBJECTLESS = re.compile(
 )
 
 
-def _match(pattern: re.Pattern[str], sentence: Sentence) -> Iterator[tuple[re.Match[str], int]]:
+def matches(pattern: re.Pattern[str], sentence: Sentence) -> Iterator[tuple[re.Match[str], int]]:
     """Each match, and the word at which its group "what" begins."""
     for found in pattern.finditer(sentence.plain):
         yield found, sentence.word_at(found.start("what"))
@@ -60,7 +61,7 @@ _COMMITS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
     for pattern, strength in (
         (rf"(?<!\S)(?:(?<!if )(?<!when )(?<!as )i|me and \w+|\w+ and i) {SOFT}{_WILL} (?!not\b|never\b){SOFT}(?P<what>\S.*)", 0.6),
         (rf"(?<!\S)(?<!if )i {SOFT}(?:promise|volunteer|offer|commit|plan|intend) to {SOFT}(?P<what>\S.*)", 0.65),
-        (r"(?<!\S)i would (?:be (?:happy|glad|willing) to|love to|like to volunteer to) (?P<what>\S.*)", 0.6),
+        (r"(?<!\S)i would (?:be (?:happy|glad|willing) to|love to|like to volunteer to|gladly|happily) (?!but\b)(?P<what>\S.*)", 0.6),
         (rf"(?<!\S)(?<!if )(?<!think )(?<!did )(?<!do )i {SOFT}(?:need|have|ought|am supposed) to {SOFT}(?P<what>\S.*)", 0.42),
         (rf"(?<!\S)i {SOFT}(?:should|must) {SOFT}(?!not\b|say\b|have\b)(?P<what>\S.*)", 0.38),
         (r"(?<!\S)let me (?P<what>(?:look into|look up|check (?:with|that with|whether|if)|find out|send|get back|ask|arrange|organise|handle|take care|draft|take (?:that|this|it) on)\b.*)", 0.5),
@@ -99,7 +100,7 @@ _OFFER = re.compile(rf"(?<!\S)(?<!if )(?<!think )(?<!so )i {SOFT}(?:can|could|ma
 def offers(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "I can do the drop test instead of you": counts where a task waits for it."""
     mine = me(sentence)
-    for _, first in _match(_OFFER, sentence):
+    for _, first in matches(_OFFER, sentence):
         span = span_of(sentence, first, hearing)
         instead = bool(re.search(r"\binstead\b|\bfor (?:him|her|you)\b|\btake over\b", sentence.plain))
         cue = cue_of("offer", span, 0.55 if instead else 0.38, mine)
@@ -130,7 +131,7 @@ def requests(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     several = re.search(rf"(?<!\S)(?:{EVERYBODY}|you all|you two|you guys)(?!\S)", sentence.plain)
     owner = Owner("group", several[0]) if several and not name else asked
     for pattern, strength in _ASKS:
-        for found, first in _match(pattern, sentence):
+        for found, first in matches(pattern, sentence):
             if "please" in found[0].split()[:1] and not starts_a_task(found["what"].split()):
                 continue
             cue = cue_of("ask", span_of(sentence, first, hearing), strength, owner)
@@ -161,7 +162,7 @@ _FOR_ROLE = re.compile(
 def assignments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "Maria will book the hall", "the industrial designer is going to work on the case"."""
     name = vocative(sentence, hearing.people)
-    for found, first in _match(_YOU_ARE_TO, sentence):
+    for found, first in matches(_YOU_ARE_TO, sentence):
         if sentence.asks or _conditional(sentence, found.start()):
             continue
         span = span_of(sentence, first, hearing)
@@ -177,7 +178,7 @@ def assignments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             yield cue
             return
     for pattern, strength in ((_IS_TO, 0.52), (_NAMED_TO, 0.6), (_RESPONSIBLE, 0.7), (_FOR_ROLE, 0.5)):
-        for found, first in _match(pattern, sentence):
+        for found, first in matches(pattern, sentence):
             owner = _third_person(found["who"], sentence, sentence.word_at(found.start("who")), hearing.people)
             if not owner or _conditional(sentence, found.start()):
                 continue
@@ -227,7 +228,7 @@ _NEEDS: tuple[tuple[re.Pattern[str], float, str], ...] = tuple(
 def needs(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "Somebody has to ask the supplier": a task that nobody has taken yet."""
     for pattern, strength, owner in _NEEDS:
-        for _, first in _match(pattern, sentence):
+        for _, first in matches(pattern, sentence):
             if owner == "we" and sentence.asks:
                 continue
             span = span_of(sentence, first, hearing)
@@ -293,107 +294,4 @@ def moves(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         return
 
 
-_RELEASES = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"(?<!\S)i {s}am (?:{s}too|far too|much too|so|very|really) (?:busy|full|loaded|late) (?:for|with|to do) (?P<what>\S.*)",
-        r"(?<!\S)i {s}(?:can not|will not be able to|am not able to|do not have (?:the )?time (?:to|for)|have no time (?:to|for)|will not have time (?:to|for)|can no longer) {s}(?P<what>\S.*)",
-        r"(?<!\S)(?:somebody|anybody) else (?:has to|should|needs to|must|will have to) {s}(?P<what>\S.*)",
-    )
-)
-_RELEASES = tuple(re.compile(pattern.pattern.replace("{s}", SOFT)) for pattern in _RELEASES)
-
-
-def releases(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
-    """ "I am too busy for the drop test": its owner lets go of a task."""
-    for pattern in _RELEASES:
-        for _, first in _match(pattern, sentence):
-            span = span_of(sentence, first, hearing)
-            owner = me(sentence)
-            yield Cue("release", span.text, owner, strength=0.6, about="that" if span.refers else "")
-            return
-
-
-_DONE = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"(?<!\S)(?:i|we|he|she|they|[^\W\d_]+) (?:have|has) {s}(?:already |just |now |finally )?(?!not\b|to\b|been\b|a\b|the\b|no\b)(?P<what>\w+(?:ed|en|nt|ne|ght|de|d|t|wn)\b.*)",
-        r"(?<!\S)(?:i|we) {s}(?:already )?(?P<what>(?:finished|completed|sent|booked|ordered|updated|wrote|did|checked|fixed|called|asked|prepared|talked to|spoke to|presented|repeated|delivered|submitted|emailed|posted|tested|shared|reviewed|signed|paid|bought|made|found|ran|printed|invited|measured)\b.*)",
-        r"(?<!\S)(?P<what>(?:the |this |that |it |our |my )\S?.*?) (?:is|was|are|were|has been|have been) (?:already |now |all )?(?:done|finished|completed|complete|sent|booked|ordered|ready|fixed|delivered|submitted|signed|paid|updated)(?: already| now)?(?!\S)",
-    )
-)
-_DONE = tuple(re.compile(pattern.pattern.replace("{s}", SOFT)) for pattern in _DONE)
-
-
-def completions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
-    """ "I have booked the hall": counts for a task that is open."""
-    if sentence.asks or re.search(r"\b(?:not|never|if|when|once|until|after)\b", sentence.plain):
-        return
-    for pattern in _DONE:
-        for found, first in _match(pattern, sentence):
-            last = sentence.word_at(found.end("what") + 1)
-            span = Span(sentence, first, last, hearing.day, hearing.language)
-            if span.words:
-                yield Cue("done", span.text, me(sentence), strength=0.6, about="that" if span.refers else "")
-                return
-
-
-_DROPS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"(?<!\S)(?:we|you|i) do not (?:need|have|want)(?: to)? (?P<what>\S.*?) (?:any ?more|any longer|after all|now)(?!\S)",
-        r"(?<!\S)(?:we|you) no longer (?:need|have|want)(?: to)? (?P<what>\S.*)",
-        r"(?<!\S)(?:there is |we have )?no need (?:any more |any longer )?(?:to|for) (?P<what>\S.*)",
-        r"(?<!\S)(?:let us |we can |we will |we should |you can |so |then |okay )*(?:forget(?: about)?|drop|scrap|skip|cancel|abandon|never mind) (?P<what>(?:the|that|this|about)\b.*)",
-        r"(?<!\S)(?P<what>(?:the |this |that |our )\S?.*?) (?:is|are) (?:no longer (?:needed|necessary|required)|not needed any ?more|not necessary any ?more|cancelled|canceled|off the table|obsolete|dropped)(?!\S)",
-    )
-)
-
-
-def drops(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
-    """ "We do not need the poster any more": counts for a task that is open."""
-    for pattern in _DROPS:
-        for found, first in _match(pattern, sentence):
-            last = sentence.word_at(found.end("what") + 1)
-            span = Span(sentence, first, last, hearing.day, hearing.language)
-            if span.words and not sentence.asks:
-                yield Cue("drop", span.text, strength=0.6, about="that" if span.refers else "")
-                return
-
-
-_YES = re.compile(
-    r"^(?:(?:oh|well|and|so|then|that|the) )*(?:yes|sure|okay|of course|no problem|absolutely|definitely|certainly|all right|right|fine|great|good|"
-    r"gladly|happy to|with pleasure|my pleasure|got it|consider it done|will do|exactly|i (?:will|can|could)$|i am on it|agreed|perfect|why not|yes please)(?!\S)"
-)
-_NO = re.compile(
-    r"^(?:(?:oh|well|and|so|then|actually|but) )*(?:no(?! problem)|sorry|not really|i can not|i will not|i am afraid|unfortunately|i do not (?:think|have|know)|rather not|i am too busy)(?!\S)"
-)
-
-
-def answers(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
-    """Yes or no to what was asked just before; what is added to a yes belongs to the task."""
-    if _NO.match(sentence.plain):
-        yield Cue("refuse", strength=0.6)
-        return
-    if not (
-        _YES.match(sentence.plain)
-        or re.search(r"(?<!\S)i (?:will|can|could) (?:do|handle|take) (?:it|that|this)(?!\S)", sentence.plain)
-    ):
-        return
-    details: dict[str, str] = {}
-    more = re.search(
-        r"(?<!\S)i (?:will|can|could) do (?:it|that|this) (?P<what>(?:with|for|including|using|together)\b.*)",
-        sentence.plain,
-    )
-    due = span_of(sentence, 0, hearing).due
-    if more:
-        details["adds"] = span_of(sentence, sentence.word_at(more.start("what")), hearing).text
-    promised = re.search(
-        r"(?<!\S)(?:i (?:will|can|am going to)|will do|happy to|gladly|consider it done)(?!\S)", sentence.plain
-    )
-    yield Cue("accept", due=due, strength=0.75 if promised else 0.6, details=details)
-
-
-POLICIES: tuple[Policy, ...] = (
-    moves, commitments, offers, requests, assignments, needs, releases, completions, drops, answers,
-)  # fmt: skip
+POLICIES: tuple[Policy, ...] = (moves, commitments, offers, requests, assignments, needs)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import date
 
 from audio.speech import Utterance
-from memory import cues, favours, verdicts
+from memory import cues, endings, favours, replies, verdicts
 from memory.cues import Hearing
 from memory.marks import Marks
 from memory.notebook import PUBLISHED, SAME, Asked, Notebook, merged_due
@@ -24,6 +24,7 @@ from memory.seen import Seen
 from memory.wording import POINTS_AT, Sentence, content, content_of, last_thing, likeness, sentences, stem, tidy
 
 UNKNOWN_PEOPLE, NO_DUE = People(), Due()
+POLICIES = (*cues.POLICIES, *endings.POLICIES, *replies.POLICIES, *favours.POLICIES, *verdicts.POLICIES)
 LANGUAGES = ("en",)  # whose forms of speech the rules know
 ANSWERED_WITHIN = 6  # sentences
 WELCOMED_WITHIN = 2  # sentences
@@ -51,7 +52,7 @@ class Extractor:
             "commit": self._take_on, "assign": self._take_on, "offer": self._offer, "claim": self._accept,
             "accept": self._accept, "ask": self._ask, "refuse": self._refuse, "need": self._need, "move": self._move,
             "release": self._release, "done": self._close, "drop": self._close, "ready": self._ready,
-            "propose": self._propose, "welcome": self._welcome, "when": self._date, "joke": self._unsay,
+            "propose": self._propose, "welcome": self._welcome, "when": self._date, "joke": self._unsay, "did": self._did,
         }  # fmt: skip
 
     def hear(self, utterance: Utterance, marks: Marks | None = None) -> list[Item]:
@@ -65,7 +66,7 @@ class Extractor:
             for sentence in sentences(utterance):
                 found = [
                     cue
-                    for policy in (*cues.POLICIES, *favours.POLICIES, *verdicts.POLICIES)
+                    for policy in POLICIES
                     for cue in policy(sentence, hearing)
                 ]
                 waiting = self.book.request is not None
@@ -168,6 +169,12 @@ class Extractor:
     def _refuse(self, cue: Cue, sentence: Sentence) -> None:
         if self.book.request and sentence.speaker != self.book.request.sentence.speaker:
             self._lapse(also=sentence.utterance_id)
+
+    def _did(self, cue: Cue, sentence: Sentence) -> None:
+        """What was asked is done already: it is no task."""
+        request = self.book.request
+        if request and self.book.at - request.at <= WELCOMED_WITHIN and request.sentence.speaker != sentence.speaker:
+            self.book.request = None
 
     def _propose(self, cue: Cue, sentence: Sentence) -> None:
         self.book.offered = Asked(cue, sentence, self.book.at)

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 from memory.cues import SOFT, Hearing, Policy, cue_of, me, span_of
+from memory.doing import base_form, starts_a_task
 from memory.notes import NOBODY, Cue
 from memory.people import vocative
-from memory.tasks import Span, base_form, starts_a_task
+from memory.tasks import Span
 from memory.wording import Sentence, content_of
 
 _LEAD = re.compile(
@@ -122,24 +123,14 @@ _WOULD = re.compile(
     rf"(?<!\S)i (?:had )?(?:said|promised|told you|wanted|was going|was supposed|was meant|meant)(?: \w+){{0,3}}? (?:i would|to|that i would) {SOFT}(?P<what>\S.*)"
 )
 _YET = re.compile(r"\b(?:have not|did not (?:get|manage|have)|not yet|still have to|forgot|had no time|never got)\b")
-_READY = re.compile(
-    r"(?<!\S)(?:(?:it|that|this|they|those) will be (?:done|ready|finished|there|sent|with you|in your (?:inbox|mail)|on your desk)|"
-    r"you (?:will|can) (?:get|have) (?:it|them|that|this|those|one|everything))(?!\S)"
-)
-
-
-def promises(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
-    """ "I said I'd write the guide, and I haven't got round to it", "you'll have it on Monday"."""
+def belated(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "I said I'd write the guide, and I haven't got round to it"."""
     found = _WOULD.search(sentence.plain)
     if found and _YET.search(sentence.plain):
         span = Span(sentence, sentence.word_at(found.start("what")), len(sentence.words), hearing.day)
         cue = cue_of("commit", span, 0.5, me(sentence))
         if cue and cue.what:
             yield cue
-    if _READY.search(sentence.plain) and not sentence.asks:
-        due = span_of(sentence, 0, hearing).due
-        if due:
-            yield Cue("ready", "", me(sentence), due, 0.75)
 
 
 _PRESENT = re.compile(r"(?:^|(?<!\S)(?:and|so|then|okay|but) )i (?P<what>[a-z]+ (?:the|a|an|my|our|your|some|\w+) .*)")
@@ -185,36 +176,6 @@ _AROUND_DATES = frozenset(
 )
 
 
-def someday(sentence: Sentence) -> bool:
-    """Whether it is put off to no day at all: "one day", "some time"."""
-    return bool(_SOMEDAY.search(sentence.plain))
-
-
-_SOMEDAY = re.compile(
-    r"(?<!\S)(?:one day|some day|someday|some time|sometime(?! (?:this|next))|at some point|in the long (?:run|term)|eventually|sooner or later|one of these days)(?!\S)"
-)
-_REPORTED = re.compile(
-    r"(?<!\S)(?!(?:i|we|you|who|what|and|to|that|as|have|not)\b)[^\W\d_]+ (?:said|says|told|tells|asked|asks|thinks|thought|claims|claimed|mentioned|wrote|writes|believes|wants|warned)(?!\S)"
-)
-
-
-def reported(sentence: Sentence, what: str) -> bool:
-    """Whether these words of the sentence are what somebody else said: "the dean told us we must ..."."""
-    found = _REPORTED.search(sentence.plain)
-    first = next(iter(what.lower().split()), "")
-    return bool(found and first and f" {first}" in sentence.plain[found.end() :])
-
-
-def doubted(cue: Cue, sentence: Sentence) -> float:
-    """What the cue's strength loses where the sentence only reports it, or puts it off to no day."""
-    loss = 0.0
-    if cue.kind in ("need", "assign", "commit", "decide") and cue.what:
-        loss += 0.25 if reported(sentence, cue.what) else 0.0
-    if cue.kind in ("need", "offer") and someday(sentence):
-        loss += 0.25
-    return loss
-
-
 POLICIES: tuple[Policy, ...] = (
-    imperatives, wishes, proposals, welcomes, confirmations, promises, dated, jokes, by_when,
+    imperatives, wishes, proposals, welcomes, confirmations, belated, dated, jokes, by_when,
 )  # fmt: skip

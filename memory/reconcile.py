@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from memory import favours, verdicts
+from memory import verdicts
 from memory.notes import Cue
+from memory.standing import doubted
 from memory.wording import Sentence, stem
 
 
 def reconciled(found: list[Cue], sentence: Sentence) -> list[Cue]:
     """One reading a sentence: a sure decision is no task of "we", a sure task is no decision, a move no commitment."""
-    found = [replace(cue, strength=cue.strength - favours.doubted(cue, sentence)) for cue in found]
+    found = [replace(cue, strength=cue.strength - doubted(cue, sentence)) for cue in found]
     kinds = {cue.kind for cue in found}
     decision = max((cue.strength for cue in found if cue.kind == "decide"), default=0.0)
     task = max((cue.strength for cue in found if cue.kind in ("commit", "assign", "ask")), default=0.0)

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 
 from memory.cues import Hearing, Policy
+from memory.doing import starts_a_task
 from memory.notes import Cue
-from memory.tasks import Span, starts_a_task
+from memory.tasks import Span
 from memory.wording import Sentence
 
 _ACT = (
