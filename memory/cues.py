@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from memory.doing import starts_a_task
+from memory.doing import does_something, starts_a_task
 from memory.notes import NOBODY, Cue, Owner
 from memory.people import EVERYBODY, ROLE, TEAM, People, vocative
 from memory.tasks import Span
@@ -116,7 +116,7 @@ _ASKS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
         (r"(?<!\S)would you mind (?P<what>\w+ing\b.*)", 0.5),
         (rf"(?<!\S)(?:i|we) (?:would like|want|need|would appreciate|would ask|expect) (?:it if )?you(?: all| two| guys)?(?: to| could| would)? {SOFT}(?P<what>\S.*)", 0.5),
         (rf"(?<!\S)can (?:i|we) ask you(?: all| two| guys)? to {SOFT}(?P<what>\S.*)", 0.55),
-        (rf"(?<!\S)(?:please|do not forget to|remember to|make sure to|make sure you|be sure to) {SOFT}(?!let\b|note\b|do not\b)(?P<what>\S.*)", 0.45),
+        (rf"(?<!\S)(?:please|do not forget to|remember to|make sure to|make sure you|be sure to) {SOFT}(?!let (?:me|us|it|that|you)\b|note\b|do not\b)(?P<what>\S.*)", 0.45),
         (r"(?<!\S)(?:is it|would it be) possible for you to (?P<what>\S.*)", 0.5),
         (r"(?<!\S)(?:it would be (?:great|good|nice|helpful)|that would be (?:great|good)) if you(?: could| can| would)? (?P<what>\S.*)", 0.5),
         (r"(?<!\S)are you (?:able|willing|happy) to (?P<what>\S.*)", 0.45),
@@ -132,7 +132,7 @@ def requests(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     owner = Owner("group", several[0]) if several and not name else asked
     for pattern, strength in _ASKS:
         for found, first in matches(pattern, sentence):
-            if "please" in found[0].split()[:1] and not starts_a_task(found["what"].split()):
+            if "please" in found[0].split()[:1] and not does_something(found["what"].split()):
                 continue
             cue = cue_of("ask", span_of(sentence, first, hearing), strength, owner)
             if cue and (cue.what or pattern is _ASKS[0][0]):

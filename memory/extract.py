@@ -12,8 +12,9 @@ from dataclasses import replace
 from datetime import date
 
 from audio.speech import Utterance
-from memory import cues, endings, favours, replies, verdicts
+from memory import asking, cues, endings, favours, outcomes, replies, verdicts
 from memory.cues import Hearing
+from memory.doing import does_something
 from memory.marks import Marks
 from memory.notebook import PUBLISHED, SAME, Asked, Notebook, merged_due
 from memory.notes import DONE, DROPPED, NOBODY, Change, Cue, Due, Item, Owner
@@ -21,13 +22,15 @@ from memory.people import People
 from memory.reconcile import reconciled, same_doing
 from memory.rulings import Rulings
 from memory.seen import Seen
-from memory.wording import POINTS_AT, Sentence, content, content_of, last_thing, likeness, sentences, stem, tidy
+from memory.wording import POINTS_AT, Sentence, content, content_of, last_thing, likeness, read, sentences, stem, tidy
 
 UNKNOWN_PEOPLE, NO_DUE = People(), Due()
-POLICIES = (*cues.POLICIES, *endings.POLICIES, *replies.POLICIES, *favours.POLICIES, *verdicts.POLICIES)
+POLICIES = (*cues.POLICIES, *endings.POLICIES, *replies.POLICIES, *favours.POLICIES, *verdicts.POLICIES,
+            *outcomes.POLICIES, *asking.POLICIES)
 LANGUAGES = ("en",)  # whose forms of speech the rules know
 ANSWERED_WITHIN = 6  # sentences
 WELCOMED_WITHIN = 2  # sentences
+YES_WITHIN, BARE_WITHIN = 4, 2  # sentences after which a mere yes answers something else
 LOOSELY = 0.3  # likeness that is enough where the context narrows the choice
 
 
@@ -100,7 +103,10 @@ class Extractor:
         number = book.find("action", words)
         if number is None and book.request and book.at - book.request.at <= ANSWERED_WITHIN:
             asked = content_of(book.request.cue.what)
-            if likeness(words, asked) >= SAME and sentence.speaker != book.request.sentence.speaker:
+            again = likeness(words, asked) >= SAME or (
+                _only_points(cue.what) and same_doing(cue.what, book.request.cue.what)
+            )
+            if again and sentence.speaker != book.request.sentence.speaker:
                 self._settle(book.request, cue, sentence)
                 return
         evidence = (*also, sentence.utterance_id)
@@ -163,6 +169,9 @@ class Extractor:
             book.offered = Asked(cue, sentence, book.at)
 
     def _ask(self, cue: Cue, sentence: Sentence) -> None:
+        waits = self.book.request
+        if "bare" in cue.details and waits and self.book.at - waits.at <= WELCOMED_WITHIN and waits.cue.what:
+            return  # "Take the stairs": hardly a new request
         self._lapse()
         self.book.request = Asked(cue, sentence, self.book.at)
 
@@ -210,6 +219,8 @@ class Extractor:
         number = self.book.latest("action", WELCOMED_WITHIN, lambda item: item.owner == cue.owner and not item.due.date)
         if number is not None:
             self.book.change(number, Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
+        elif cue.details.get("thing"):
+            self._spell_out(replace(cue, strength=0.6, details={"doing": cue.details["thing"]}), sentence)
 
     def _date(self, cue: Cue, sentence: Sentence) -> None:
         """A date by itself, said just after a task that has none."""
@@ -226,6 +237,9 @@ class Extractor:
         book = self.book
         request = book.request
         if request and (request.sentence.speaker != sentence.speaker or not sentence.speaker):
+            late = book.at - request.at > (BARE_WITHIN if "bare" in request.cue.details else YES_WITHIN)
+            if cue.kind == "accept" and cue.strength < 0.7 and late:
+                return
             asked = request.cue.owner
             someone_else = asked.kind == "speaker" and sentence.speaker not in ("", asked.name)
             if not someone_else or cue.strength >= 0.7 or cue.kind == "claim":
@@ -239,6 +253,18 @@ class Extractor:
             self._hand_over(number, Owner("speaker", sentence.speaker), (sentence.utterance_id,), due=cue.due)
         elif cue.details.get("doing"):
             self._spell_out(cue, sentence)
+        elif cue.kind == "claim" and sentence.speaker:
+            self._carry_out(cue, sentence)
+
+    def _carry_out(self, cue: Cue, sentence: Sentence) -> None:
+        """ "Then we order twenty more." "I'll do that.": what was decided, or moved, is the speaker's to do."""
+        book = self.book
+        if book.decided is None or book.at - book.decided[1] > WELCOMED_WITHIN:
+            return
+        decided = book.items[book.decided[0]]
+        said = next((s for s in reversed(book.recent) if s.utterance_id in decided.evidence), None)
+        if said is not None and said.speaker != sentence.speaker and does_something(read(decided.what).words):
+            self._take_on(replace(cue, kind="commit", what=decided.what, about=""), sentence, also=(said.utterance_id,))
 
     def _spell_out(self, cue: Cue, sentence: Sentence) -> None:
         """ "I'll send it to you": what "it" is stands in what was said just before, or nothing is noted."""
@@ -372,3 +398,9 @@ class Extractor:
         first = before.word_at(more.start())
         whole = before.original(first, first + len(more[0].split()))
         return tidy(what[: -len(head[1])] + whole), (before.utterance_id,)
+
+
+def _only_points(what: str) -> bool:
+    """Whether the task is a verb and a pronoun: "call him"."""
+    words = what.lower().split()
+    return len(words) > 1 and words[1] in ("it", "them", "that", "him", "her", "one", "those")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from memory.cues import SOFT, Hearing, Policy, cue_of, me, span_of
-from memory.doing import base_form, starts_a_task
+from memory.doing import base_form, does_something, starts_a_task
 from memory.notes import NOBODY, Cue
 from memory.people import vocative
 from memory.tasks import Span
@@ -34,7 +34,7 @@ def imperatives(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     elif not (tag or please):
         return
     words = sentence.words[first:end]
-    if len(words) < 2 or not starts_a_task(words) or base_form(words[0]) != words[0]:
+    if len(words) < 2 or not does_something(words) or base_form(words[0]) != words[0]:
         return  # "Paolo called": told, not asked
     span = Span(sentence, first, end, hearing.day, hearing.language)
     owner = hearing.people.owner(name) if name else NOBODY

@@ -21,6 +21,8 @@ def reconciled(found: list[Cue], sentence: Sentence) -> list[Cue]:
         ours = cue.kind == "need" and cue.owner.kind == "group"
         if ours and decision and not (cue.due.date and decision < 0.6):
             continue
+        if cue.kind == "decide" and (cue.strength < decision or any(other.kind == "decide" for other in kept)):
+            continue
         if cue.kind == "decide" and ("reverse" in kinds or "move" in kinds or (task >= 0.55 and cue.strength < 0.6)):
             continue
         if cue.kind == "decide" and any(c.kind == "need" and c.due.date and cue.strength < 0.6 for c in found):

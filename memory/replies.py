@@ -138,7 +138,9 @@ def promises(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     if _READY.search(sentence.plain):
         due = span_of(sentence, 0, hearing).due
         if due:
-            yield Cue("ready", "", me(sentence), due, 0.75)
+            thing = re.search(r"(?<!\S)you (?:will|can|shall) (?:get|have) (it|them|that|those|one)(?!\S)", sentence.plain)
+            details = {"thing": thing[1]} if thing and due.date else {}
+            yield Cue("ready", "", me(sentence), due, 0.75, details=details)
 
 
 POLICIES: tuple[Policy, ...] = (answers, claims, asks_back, promises)

@@ -10,6 +10,7 @@ from memory.notes import DECIDED, DONE, REPLACED, REVERSED, Change, Cue
 from memory.wording import Sentence, content, content_of, likeness, tidy
 
 AGREED_WITHIN = 4  # sentences
+AGREED, SETTLED = 0.12, 0.25  # what agreement adds to the confidence of a decision
 
 
 class Rulings:
@@ -30,6 +31,10 @@ class Rulings:
                 self._reverse(cue, sentence)
             case "agree":
                 self._agree(sentence)
+            case "settle":
+                self._agree(sentence, settled=True)
+            case "object":
+                self._object(sentence)
             case "asked":
                 book.questions.append(Asked(cue, sentence, book.at))
             case "park" | "unknown":
@@ -102,18 +107,26 @@ class Rulings:
             else ()
         )
 
-    def _agree(self, sentence: Sentence) -> None:
+    def _agree(self, sentence: Sentence, *, settled: bool = False) -> None:
+        """Somebody else agrees with what was decided or moved just before; `settled`: it is called decided, by anybody."""
         book = self.book
         if book.decided is None or book.at - book.decided[1] > AGREED_WITHIN or book.at == book.decided[1]:
             return
-        if book.questions and book.questions[-1].at > book.decided[1]:
+        if book.questions and book.questions[-1].at > book.decided[1] and not settled:
             return  # that yes answers the question
         number = book.decided[0]
         said = next(
             (s for s in reversed(book.recent) if s.utterance_id in book.items[number].history[-1].evidence), None
         )
-        if said is None or not said.speaker or said.speaker != sentence.speaker:
-            book.support(number, (sentence.utterance_id,), 0.12)
+        if settled or said is None or not said.speaker or said.speaker != sentence.speaker:
+            book.support(number, (sentence.utterance_id,), SETTLED if settled else AGREED)
+            book.decided = number, book.at  # others may agree, too
+
+    def _object(self, sentence: Sentence) -> None:
+        """What was only moved, and is contradicted, is not decided by the next yes."""
+        book = self.book
+        if book.decided and book.at - book.decided[1] <= AGREED_WITHIN and not book.items[book.decided[0]].id:
+            book.decided = None
 
     def _leave_open(self, cue: Cue, sentence: Sentence) -> None:
         """The question that was left open, with who asked it; "let us come back to that" without one is no item."""
