@@ -92,12 +92,14 @@ def starts_a_task(words: Sequence[str]) -> bool:
     return bool(words) and base_form(words[0]) in _TASK_VERBS
 
 
+def is_light(words: Sequence[str]) -> bool:
+    """Whether it is a light verb with its doing: "let them know"."""
+    return bool(_LIGHT.match(" ".join(words) + " "))
+
+
 def does_something(words: Sequence[str]) -> bool:
     """Whether the words are a task as they stand: a verb of doing, or a light verb with its doing, and no talk."""
-    plain = " ".join(words)
-    if _LIGHT.match(plain + " "):
-        return True
-    return starts_a_task(words) and not _TALK.match(plain)
+    return is_light(words) or (starts_a_task(words) and not _TALK.match(" ".join(words)))
 
 
 def worth(words: Sequence[str], *, dated: bool, due: bool, needed: bool, now: bool) -> float:
@@ -106,7 +108,7 @@ def worth(words: Sequence[str], *, dated: bool, due: bool, needed: bool, now: bo
     dated: by a known day; due: by words that say when; needed: somebody is said to have to; now: while the others look on.
     """
     plain = " ".join(words)
-    light = bool(_LIGHT.match(plain + " "))
+    light = is_light(words)
     if _TALK.match(plain) and not light:
         return 0.0 if needed or (dated and words[0] in _TALK_BY_A_DAY) else -1.0
     here = bool(_HERE.match(plain)) and not due

@@ -122,9 +122,18 @@ def confirmations(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 _WOULD = re.compile(
     rf"(?<!\S)i (?:had )?(?:said|promised|told you|wanted|was going|was supposed|was meant|meant)(?: \w+){{0,3}}? (?:i would|to|that i would) {SOFT}(?P<what>\S.*)"
 )
+_VOWED = re.compile(
+    r"^(?:(?:so|then|okay|yes|right|and) )*(?P<what>(?:the|that|my|our|your) \S.*?) (?:(?:i|we) promise|promised|you have my word|i will see to (?:it|that))$"
+)
 _YET = re.compile(r"\b(?:have not|did not (?:get|manage|have)|not yet|still have to|forgot|had no time|never got)\b")
 def belated(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
-    """ "I said I'd write the guide, and I haven't got round to it"."""
+    """ "I said I'd write the guide, and I haven't got round to it", "the report goes out on Monday, I promise"."""
+    vowed = _VOWED.search(sentence.plain)
+    if vowed and not sentence.asks:
+        span = span_of(sentence, sentence.word_at(vowed.start("what")), hearing)
+        if span.due.date and content_of(span.text):
+            yield Cue("commit", span.text, me(sentence), span.due, 0.6)
+            return
     found = _WOULD.search(sentence.plain)
     if found and _YET.search(sentence.plain):
         span = Span(sentence, sentence.word_at(found.start("what")), len(sentence.words), hearing.day)

@@ -10,9 +10,13 @@ from memory.standing import doubted
 from memory.wording import Sentence, stem
 
 
+LEAST = 0.3  # strength below which words say nothing
+
+
 def reconciled(found: list[Cue], sentence: Sentence) -> list[Cue]:
     """One reading a sentence: a sure decision is no task of "we", a sure task is no decision, a move no commitment."""
     found = [replace(cue, strength=cue.strength - doubted(cue, sentence)) for cue in found]
+    found = [cue for cue in found if cue.strength > LEAST]
     kinds = {cue.kind for cue in found}
     decision = max((cue.strength for cue in found if cue.kind == "decide"), default=0.0)
     task = max((cue.strength for cue in found if cue.kind in ("commit", "assign", "ask")), default=0.0)

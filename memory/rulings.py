@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from memory.notebook import SAME, Asked, Notebook
-from memory.notes import DECIDED, DONE, REPLACED, REVERSED, Change, Cue
+from memory.notebook import PUBLISHED, SAME, Asked, Notebook
+from memory.notes import DECIDED, DONE, REPLACED, REVERSED, Change, Cue, Item
 from memory.wording import Sentence, content, content_of, likeness, tidy
 
 AGREED_WITHIN = 4  # sentences
@@ -61,16 +61,20 @@ class Rulings:
                 status=DECIDED,
                 confidence=cue.strength,
             )
-        elif (
+        elif not book.items[number].id:  # what was never sure, or only moved, is replaced without a trace
+            item = book.items[number]
+            if "motion" not in cue.details:
+                sure = max(item.confidence, cue.strength)
+                book.items[number] = replace(item, what=cue.what, quote_ids=evidence, confidence=sure)
+            book.support(number, evidence, 0.05)
+        elif _negated(cue.what) != _negated(book.items[number].what) or (
             words - content_of(book.items[number].what) and likeness(words, content_of(book.items[number].what)) < 0.85
         ):
-            if book.items[number].id:
-                book.change(
-                    number, Change("changed", evidence, cue.what), what=cue.what, status=REPLACED, quote_ids=evidence
-                )
-            else:  # what was never sure is replaced without a trace
-                book.items[number] = replace(book.items[number], what=cue.what, quote_ids=evidence)
-                book.support(number, evidence, 0.05)
+            if "motion" in cue.details:
+                return  # only moved: it changes nothing yet
+            book.change(
+                number, Change("changed", evidence, cue.what), what=cue.what, status=REPLACED, quote_ids=evidence
+            )
         else:
             book.support(number, evidence, 0.1)
         book.decided = number, book.at
@@ -82,7 +86,7 @@ class Rulings:
         """The decision that these words are about, else, where one is named as such, the last one."""
         book = self.book
         words = content_of(cue.what) | content(sentence.words)
-        shown = lambda item: bool(item.id)
+        shown = lambda item: bool(item.id) or (bool(cue.what) and self._recent(item))
         number = book.find("decision", words, least=0.15, fits=shown)
         if number is None and "named" in cue.details:
             number = book.find("decision", book.context(sentence, 8), least=0.1, fits=shown)
@@ -92,9 +96,15 @@ class Rulings:
             return
         evidence = (*self._wavered(sentence), sentence.utterance_id)
         what = cue.what or book.items[number].what
+        if not book.items[number].id:  # who takes it back says that it was one
+            book.items[number] = replace(book.items[number], confidence=max(PUBLISHED, book.items[number].confidence))
         book.change(number, Change("reversed", evidence, cue.what), what=what, status=REVERSED,
                     quote_ids=evidence if cue.what else book.items[number].quote_ids)  # fmt: skip
         book.decided = number, book.at
+
+    def _recent(self, item: Item) -> bool:
+        """Whether it was said in the last sentences."""
+        return any(s.utterance_id in item.history[-1].evidence for s in self.book.recent)
 
     def _wavered(self, sentence: Sentence) -> tuple[str, ...]:
         wavering, self.book.wavering = self.book.wavering, None
@@ -156,3 +166,7 @@ class Rulings:
 
     def _known(self, words: frozenset[str]) -> bool:
         return self.book.find("question", words) is not None or self.book.find("action", words) is not None
+
+
+def _negated(what: str) -> bool:
+    return bool(re.search(r"\b(?:not|no|never|nobody|without)\b|n['’]t\b", what.lower()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from memory.doing import BARE, starts_a_task, worth
+from memory.doing import BARE, is_light, starts_a_task, worth
 from memory.due import Found, find_due
 from memory.notes import Due
 from memory.wording import STOP, Sentence, tidy
@@ -128,7 +128,7 @@ class Span:
         words = self.words
         if not words or self.refers:
             return -1.0
-        if len(words) < 2 or not any(word not in STOP for word in words[1:]):
+        if len(words) < 2 or not (is_light(words) or any(word not in STOP for word in words[1:])):
             dated = bool(self.due.date) and len(words) > 1 and starts_a_task(words)
             return 0.0 if dated else -1.0  # "book the all in two weeks": the object was not understood
         now = bool({"now", "here", "briefly", "quickly"} & set(self.sentence.words))

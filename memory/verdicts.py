@@ -95,8 +95,8 @@ _REVERSES = tuple(
         + r" .*))?",
         r"(?<!\S)we (?:change|changed|are changing|will change) (?:that|this|the|our) (?:decision|plan|choice)(?: (?:and|to|so)(?: we)? (?P<what>\S.*))?",
         r"(?<!\S)(?:instead|rather) (?:we|let us) (?:will |are going to )?(?P<what>" + _ACT + r" .*)",
-        r"(?<!\S)(?:we|let us) (?:will |are going to )?(?P<what>" + _ACT + r" .*?) (?:instead|after all)$",
-        r"(?<!\S)(?:we|let us) (?:do|will|would) not (?P<what>" + _ACT + r" .*?) after all$",
+        r"(?<!\S)(?:we|let us) (?:will |are going to )?(?P<what>" + _ACT + r" .*?) (?:instead|after all)(?!\S)",
+        r"(?<!\S)(?:we|let us) (?:do|will|would) not (?P<what>" + _ACT + r" .*?) after all(?!\S)",
     )
 )
 _MIND_CHANGED = re.compile(
@@ -125,13 +125,15 @@ def reversals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 
 
 _AGREES = re.compile(
-    r"^(?:(?:yes|okay|oh|well|right|and|so) )*(?:agreed|i agree|fine(?: with me| by me| for me)?|perfect|sounds good|that sounds good|good idea|great|"
-    r"exactly|absolutely|definitely|i like (?:it|that)|me too|okay|yes|sure|all right|good|that is (?:fine|good|great|better|much better|right)|"
-    r"that was my favourite|that (?:gives?|saves?|makes?|helps?)|no objections?|i am (?:fine|happy|okay) with|works for me|excellent|very good|lovely|brilliant|makes sense)(?!\S)"
+    r"^(?:(?:yes|okay|oh|well|right|and|so|then|apart from that) )*(?:agreed|i agree|i do$|we do$|we are$|fine(?: with me| by me| for me)?|perfect|sounds (?:\w+ )?(?:good|great|fine|right|sensible|reasonable|fair|like a plan)|that sounds (?:good|great|fine|right)|good idea|great|"
+    r"exactly|absolutely|definitely|i like (?:it|that)|me too|same here|so do i|so am i|okay|yes|sure|all right|good|that is (?:fine|good|great|better|much better|right|okay)|"
+    r"that was my favourite|that (?:gives?|saves?|makes?|helps?)|no objections?|(?:i am |we are )?(?:fine|happy|okay) with|works for (?:me|us)|suits (?:me|us)|excellent|very good|lovely|brilliant|makes sense|"
+    r"(?:i am|we are) (?:all )?(?:for (?:it|that)|in(?: favour)?|on board|with you)|in favour|seconded|count (?:me|us) in|hear hear|fair enough|why not|understood|no problem|of course|thank (?:god|goodness)|hooray|finally|"
+    r"i can live with (?:it|that)|that works|let us do (?:it|that)|i would be happy with (?:it|that))(?!\S)"
 )
 
 _AGREES_AT_LAST = re.compile(
-    r"(?<!\S)(?:i like (?:it|that)|agreed|i agree|fine (?:with|by) me|sounds good|works for me|good idea|perfect)$"
+    r"(?<!\S)(?:i like (?:it|that)|agreed|i agree|fine (?:with|by) me|sounds good|works for me|good idea|perfect|i am for (?:it|that)|suits me)$"
 )
 
 
