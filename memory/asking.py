@@ -18,10 +18,10 @@ _TAGGED = re.compile(
 )
 _MIND = re.compile(rf"(?:^|(?<!\S)(?:[^\W\d_]+|you) )mind {SOFT}(?P<what>\w+ing\b.*)")
 _IF_YOU = re.compile(
-    rf"(?:^|(?<!\S)(?:[^\W\d_]+|so|and|then) )if you (?:could|would|can)(?: please| just| maybe| also)* (?P<what>\S.*)"
+    rf"^(?:(?:[^\W\d_]+|so|and|then|and then|okay) )?if you (?:could|would|can)(?: please| just| maybe| also)* (?P<what>\S.*)"
 )
 _MAIN_CLAUSE = re.compile(
-    r"(?<!\S)(?:i|we|it|that|they|he|she) (?:would|will|could|can|might|am|are|is|should)(?!\S)|(?<!\S)then(?!\S)"
+    r"(?<!\S)(?:i|we|it|that|they|he|she|you) (?:would|will|could|can|might|am|are|is|should)(?!\S)|(?<!\S)then(?!\S)"
 )
 _REMINDED = re.compile(
     rf"(?<!\S)you (?:were|are|had been) {SOFT}(?:going to|supposed to|meant to|due to|to) (?P<what>\S.*)|"
@@ -37,7 +37,7 @@ def asked_of_you(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         found = pattern.search(sentence.plain)
         if not found:
             continue
-        if pattern is _IF_YOU and (found.start() > 12 or _MAIN_CLAUSE.search(found["what"])):
+        if pattern is _IF_YOU and (sentence.plain.startswith("but") or _MAIN_CLAUSE.search(found["what"])):
             continue
         if pattern is _REMINDED and sentence.asks:
             continue

@@ -238,8 +238,10 @@ class Extractor:
         request = book.request
         if request and (request.sentence.speaker != sentence.speaker or not sentence.speaker):
             late = book.at - request.at > (BARE_WITHIN if "bare" in request.cue.details else YES_WITHIN)
-            if cue.kind == "accept" and cue.strength < 0.7 and late:
-                return
+            merely = cue.kind == "accept" and cue.strength < 0.7
+            bare = "bare" in request.cue.details and not request.cue.owner and not cue.due.date
+            if merely and (late or bare):
+                return  # "press the button" "yeah": told how, not asked to
             asked = request.cue.owner
             someone_else = asked.kind == "speaker" and sentence.speaker not in ("", asked.name)
             if not someone_else or cue.strength >= 0.7 or cue.kind == "claim":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from memory.cues import SOFT, Hearing, Policy
 from memory.notes import Cue
+from memory.standing import supposed
 from memory.tasks import Span
 from memory.wording import STOP, Sentence
 
@@ -15,7 +16,7 @@ _SO = (
     r"no|and|perfect|wonderful|excellent|agreed|done|that is everybody|hence)"
 )
 _LED = rf"(?:^|(?<!\S){_SO} )"  # at the sentence's start, or after a word that draws a conclusion
-_CONCLUDES = rf"(?<!\S)(?:so|then|okay|all right|right|therefore|good|fine|in (?:that|which) case|that means|hence)(?: {_SO})* "
+_CONCLUDES = rf"^(?:so|then|okay|all right|right|therefore|good|fine|in (?:that|which) case|that means|hence)(?: {_SO})* "
 _NOT_A_THING = (
     r"(?!(?:what|that|this|how|who|when|where|why|which|whatever|as|it|there|the way|here|i|you|he|she|they|we|if|whether|"
     r"do|does|did|is|are|was|were|has|have|can|could|will|would|should)(?!\S))"
@@ -25,10 +26,11 @@ _THING = (  # no pronoun and no verb of another clause in it
     r"(?:(?!(?:let|us|me|i|you|we|he|she|they|it|who|which|that|because|but|thank|thanks|please)(?!\S))[\w'-]+ ){0,5}?"
 )
 _TURNS_OUT = (
-    r"(?:stays?|remains?|moves?|goes|becomes?|starts?|begins?|ends?|opens?|closes?|runs?|takes? place|happens?|comes? (?:first|last|before|out|in|off)|"
-    r"gets?|switch(?:es)?|returns?|falls? away|(?:is|are|will be|gets?|get) (?:moved|cancelled|canceled|postponed|dropped|cut|scrapped|kept|replaced|closed|opened|reduced|raised|"
-    r"changed|shortened|extended|merged|split|renamed|put off|brought forward|called off|going ahead)|is (?:on|in|at|to be|going to be|out|off)|are (?:on|in|at|to be|going to be|out|off)|will (?:be|have|go|stay|start|move|become|take|end|run)|are going to (?:be|have|go|stay|start|move)|will not|does not|do not)"
+    r"(?:stays?|remains?|moves? (?:to|into|from|back|up|forward)|goes (?:to|back|into|ahead)|becomes?|(?:starts?|begins?|ends?|opens?|closes?) (?:at|on|in|with|from|earlier|later|next)|takes? place|"
+    r"comes? (?:first|last|before)|switch(?:es)? to|falls? away|(?:is|are|gets?|get) (?:moved|cancelled|canceled|postponed|dropped|cut|scrapped|kept|replaced|closed|opened|reduced|raised|"
+    r"changed|shortened|extended|merged|split|renamed|put off|brought forward|called off|going ahead|out|off the table))"
 )
+_WILL = r"(?:will (?:be|have|go|stay|start|move|become|take|end|run)|(?:is|are) (?:going to|to) (?:be|have|go|stay|start|move))"
 _TIMED = (
     r"(?:from now on|as of (?:now|next|this|today|tomorrow|the|january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday)|"
     r"from (?:now|today|tomorrow|next|monday|tuesday|wednesday|thursday|friday|january|february|march|april|may|june|july|august|september|october|november|december|the \w+) on(?:wards)?|"
@@ -40,21 +42,27 @@ _OUTCOMES: tuple[tuple[re.Pattern[str], float], ...] = tuple(
         (rf"{_LED}(?:{_SO} )*{_NOT_A_THING}(?P<what>(?:[\w'-]+ ){{1,6}}?)it is(?= then$|$)", 0.62),
         (rf"{_LED}(?:{_SO} )*(?:we are|we will be|i am) (?:all )?(?P<what>(?:going|sticking|staying) (?:with|for|ahead with)\b.*)", 0.62),
         (rf"{_CONCLUDES}{_NOT_A_THING}(?P<what>{_THING}{_TURNS_OUT}(?!\S).*)", 0.52),
-        (rf"{_LED}{_NOT_A_THING}(?P<what>{_THING}{_TURNS_OUT}(?!\S).*(?<!\S){_TIMED}(?!\S).*)", 0.45),
+        (rf"{_CONCLUDES}{_NOT_A_THING}(?P<what>{_THING}{_WILL}(?!\S).*)", 0.42),
+        (rf"^{_NOT_A_THING}(?P<what>{_THING}(?:{_TURNS_OUT}|{_WILL})(?!\S).*(?<!\S){_TIMED}(?!\S).*)", 0.45),
         (rf"{_LED}(?:{_SO} )*(?P<what>no more (?!than\b|questions?\b|time\b|about\b|i\b|we\b|or\b|to\b|of\b)\w+(?: \S+)*)", 0.52),
         (rf"{_LED}(?:{_SO} )*(?P<what>no (?!problem|bother|worr|idea|objection|doubt|need|thanks|one\b|way\b|reason|wonder|chance|matter|question|offence|harm|i\b|we\b|it\b|that\b|not\b|but\b|the\b|you\b|he\b|she\b|they\b)[\w'-]+(?: [\w'-]+){{0,4}}? (?:before|after|until|without|during|in|on|for|this|next|{_TIMED})(?!\S).*)", 0.5),
         (rf"{_LED}(?:{_SO} )*(?P<what>nobody \w+s? .*(?:{_TIMED}|without|before|unless|until)(?!\S).*)", 0.52),
         (rf"{_LED}(?:{_SO} )*(?:i|we) (?:do not|will not) want (?P<what>\S.*) and that is (?:final|that|it)$", 0.6),
-        (rf"{_LED}(?:{_SO} )*we leave (?P<what>it at that)$", 0.0),
     )
 )  # fmt: skip
+_IT_IS = _OUTCOMES[0][0]
 _FINAL = re.compile(r"(?<!\S)(?:full stop|period|end of story|and that is final|that is final|that is that|no discussion)$")
 _ELLIPSIS = re.compile(
     rf"^(?:{_SO} )*{_NOT_A_THING}(?P<what>(?:(?:the|a|an|on|in|at|from|from the|for|to) )?[\w'-]+(?: [\w'-]+){{0,4}}?) then$"
 )
 _HEDGED = re.compile(
-    r"\b(?:if|whether|maybe|perhaps|might|could|should|would|must be|seems?|think|guess|suppose|hope|not sure|what if|usually|always|often|never|was|were|had|did|been|because|when|who|which|need|needs|has to|have to)\b"
+    r"\b(?:if|whether|maybe|perhaps|might|could|should|would|must be|seems?|think|guess|suppose|hope|not sure|what if|usually|always|often|never|was|were|had|did|been|because|when|who|which|need|needs|has to|have to|do|does|how|what|cause|like|look|looks)\b"
 )
+
+
+def _ends_in_it_is(sentence: Sentence) -> bool:
+    """Whether "it is" is written out: "it's" ends no sentence."""
+    return bool(re.search(r"\bit is(?:,? then)?\W*$", sentence.text, re.IGNORECASE))
 
 
 def _span(sentence: Sentence, found: re.Match[str], hearing: Hearing) -> Span:
@@ -66,13 +74,13 @@ def _span(sentence: Sentence, found: re.Match[str], hearing: Hearing) -> Span:
 
 def outcomes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "The lake it is", "so story time moves to the ground floor", "no more bikes in the stairwell"."""
-    if sentence.asks:
+    if sentence.asks or supposed(sentence):
         return
     plain = _FINAL.sub("", sentence.plain).strip()
     final = 0.1 if plain != sentence.plain else 0.0
     for pattern, strength in _OUTCOMES:
         found = pattern.search(plain)
-        if not found or not strength or (_HEDGED.search(found["what"]) and strength < 0.6):
+        if not found or _HEDGED.search(found["what"]) or (pattern is _IT_IS and not _ends_in_it_is(sentence)):
             continue
         span = _span(sentence, found, hearing)
         if span.words and any(word not in STOP or word.isdigit() for word in span.words):
@@ -89,9 +97,10 @@ _MOTIONS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
     (re.compile(pattern), strength)
     for pattern, strength in (
         (rf"(?<!\S)(?:i|we) {SOFT}(?:would )?(?:propose|suggest|recommend|move|vote)(?: that)?(?: we)?(?: for| to)? {SOFT}(?!it\b|that\b|this\b|you\b|how\b|what\b|on\b)(?P<what>\S.*)", 0.42),
-        (rf"(?<!\S)(?:my (?:proposal|suggestion|vote) (?:is|would be|goes)|i am (?:all )?(?:for|in favour of)) (?:that )?(?:we )?(?:to |for )?{SOFT}(?!it\b|that\b|this\b)(?P<what>\S.*)", 0.4),
+        (rf"(?<!\S)(?:my (?:proposal|suggestion|vote) (?:is|would be|goes)|i am (?:all )?(?:for|in favour of)) (?:that )?(?:we )?(?:to |for )?{SOFT}(?!it\b|that\b|this\b|them\b|those\b|him\b|her\b|you\b)(?P<what>\S.*)", 0.4),
         (rf"(?<!\S)(?:shall|should) we {SOFT}(?:not )?{SOFT}(?:say |agree on |go for |go with )?(?P<what>(?!we\b|start\b|begin\b|move on\b|continue\b|talk\b|discuss\b|stop\b|do (?:it|that)\b)\S.*)", 0.32),
-        (rf"(?<!\S)(?:why do not we|why not|how about(?: we)?|what about(?: we)?|let us say|can we (?:all )?(?:agree|settle) (?:on|to|that(?: we)?)|are we (?:all )?agreed (?:on|to|that(?: we)?)) {SOFT}(?P<what>\S.*)", 0.42),
+        (rf"(?<!\S)(?:why do not we|can we (?:all )?(?:agree|settle) (?:on|to|that(?: we)?)|are we (?:all )?agreed (?:on|to|that(?: we)?)) {SOFT}(?P<what>\S.*)", 0.42),
+        (rf"(?<!\S)(?:how about|what about|why not) (?:we )?{SOFT}(?P<what>(?!if\b|i\b|you\b|me\b|him\b|her\b|them\b|that\b|it\b|this\b)\S.*)", 0.34),
         (rf"(?<!\S)(?:let us|we|can we|shall we|i would rather|i would rather we|could we) {SOFT}(?P<what>make it (?!clear|easier|short|quick|work|to\b|in\b)(?:the |a |an )?[\w'-]+.*)", 0.42),
         (rf"(?<!\S)let us {SOFT}(?P<what>(?:scrap|drop|cancel|forget|postpone|skip|keep|hold|stick|rent|hire|invite|meet|do|have|get|make|offer|take|run|pay|ask) (?!it there|that|on\b|it open)\S.*)", 0.36),
     )

@@ -10,7 +10,7 @@ from memory.notes import DECIDED, DONE, REPLACED, REVERSED, Change, Cue, Item
 from memory.wording import Sentence, content, content_of, likeness, tidy
 
 AGREED_WITHIN = 4  # sentences
-AGREED, SETTLED = 0.12, 0.25  # what agreement adds to the confidence of a decision
+MURMURED, AGREED, SETTLED = 0.06, 0.12, 0.25  # what agreement adds to the confidence of a decision
 
 
 class Rulings:
@@ -18,6 +18,7 @@ class Rulings:
 
     def __init__(self, book: Notebook) -> None:
         self.book = book
+        self._moved: set[int] = set()  # decisions that are only a motion so far
 
     def hear(self, cue: Cue, sentence: Sentence) -> None:
         """What this cue decides, reverses, asks or leaves open."""
@@ -30,7 +31,7 @@ class Rulings:
             case "reverse":
                 self._reverse(cue, sentence)
             case "agree":
-                self._agree(sentence)
+                self._agree(sentence, warmly="warmly" in cue.details)
             case "settle":
                 self._agree(sentence, settled=True)
             case "object":
@@ -77,6 +78,10 @@ class Rulings:
             )
         else:
             book.support(number, evidence, 0.1)
+        if "motion" in cue.details and not book.items[number].id:
+            self._moved.add(number)
+        else:
+            self._moved.discard(number)
         book.decided = number, book.at
         answered = book.find("question", words)
         if answered is not None:
@@ -117,8 +122,9 @@ class Rulings:
             else ()
         )
 
-    def _agree(self, sentence: Sentence, *, settled: bool = False) -> None:
-        """Somebody else agrees with what was decided or moved just before; `settled`: it is called decided, by anybody."""
+    def _agree(self, sentence: Sentence, *, warmly: bool = False, settled: bool = False) -> None:
+        """Somebody else agrees with what was decided or moved just before; `settled`: it is called decided, by anybody.
+        What was only moved needs more than a murmured "yeah"."""
         book = self.book
         if book.decided is None or book.at - book.decided[1] > AGREED_WITHIN or book.at == book.decided[1]:
             return
@@ -129,8 +135,9 @@ class Rulings:
             (s for s in reversed(book.recent) if s.utterance_id in book.items[number].history[-1].evidence), None
         )
         if settled or said is None or not said.speaker or said.speaker != sentence.speaker:
-            book.support(number, (sentence.utterance_id,), SETTLED if settled else AGREED)
-            book.decided = number, book.at  # others may agree, too
+            moved = not book.items[number].id and number in self._moved
+            more = SETTLED if settled else MURMURED if moved and not warmly else AGREED
+            book.support(number, (sentence.utterance_id,), more)
 
     def _object(self, sentence: Sentence) -> None:
         """What was only moved, and is contradicted, is not decided by the next yes."""

@@ -52,7 +52,7 @@ def doubted(cue: Cue, sentence: Sentence) -> float:
     """What the cue's strength loses where the sentence only reports or supposes it, or puts it off to no day."""
     loss = 0.0
     if cue.kind in ("need", "assign", "commit", "decide", "ask") and cue.what:
-        loss += 0.5 if reported(sentence, cue.what) else 0.0
+        loss += 0.6 if reported(sentence, cue.what) else 0.0
         loss += 0.25 if _UNREAL.search(sentence.plain) or _SAID_BY_ME_BEFORE.search(sentence.plain) else 0.0
     if cue.kind in ("need", "assign") and supposed(sentence, cue.what):
         loss += 0.2

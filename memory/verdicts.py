@@ -9,7 +9,7 @@ from memory.cues import Hearing, Policy
 from memory.doing import starts_a_task
 from memory.notes import Cue
 from memory.tasks import Span
-from memory.wording import Sentence
+from memory.wording import Sentence, content
 
 _ACT = (
     r"(?:go|take|use|choose|pick|move|keep|drop|leave|sell|put|add|remove|cancel|postpone|stick|start|buy|switch|launch|stay|make|"
@@ -61,7 +61,7 @@ def decisions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             words = span.words
             if "doing" in found.groupdict() and not starts_a_task([found["doing"]]):
                 continue
-            if len(words) < 2 or _IDLE.match(" ".join(words)) or span.refers:
+            if len(words) < 2 or _IDLE.match(" ".join(words)) or span.refers or not content(words):
                 continue
             yield Cue("decide", span.text, strength=strength)
             return
@@ -137,10 +137,13 @@ _AGREES_AT_LAST = re.compile(
 )
 
 
+_MURMURS = re.compile(r"^(?:(?:yes|okay|oh|well|right|and|so|then|good|great|sure|all right|fine|exactly|absolutely) ?)+(?!\S)(?=$| (?:i|it|the|that|we|you|what|this|there|because|if|or|for|to|in|on)(?!\S))")
+
+
 def agreements(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "Agreed", "fine with me": supports what was decided just before."""
     if (_AGREES.match(sentence.plain) or _AGREES_AT_LAST.search(sentence.plain)) and not sentence.asks:
-        yield Cue("agree", strength=0.5)
+        yield Cue("agree", strength=0.5, details={} if _MURMURS.match(sentence.plain) else {"warmly": "yes"})
 
 
 _QUESTION = re.compile(
