@@ -121,6 +121,7 @@ _NOUNS_TOO = frozenset(
     "wash watch water weed weight wire work wrap write".split()
 )
 
+_NO_TASKS = ("going", "looking", "meeting", "seeing", "visiting", "attending", "working", "taking", "talking", "running")
 _IS_DOING = re.compile(
     r"(?:^|(?<!\S)(?:so|then|okay|and|right|good|great) )(?P<who>[^\W\d_]+) (?:is )?(?P<what>(?P<verb>\w+ing) \S.*)"
 )
@@ -132,7 +133,7 @@ def progressive(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     if sentence.asks or re.search(r"(?<!\S)(?:if|when|not|was|were|while)(?!\S)", sentence.plain):
         return
     mine = _I_AM_DOING.search(sentence.plain)
-    if mine and (starts_a_task([mine["verb"]]) or mine["verb"] == "doing") and mine["verb"] not in ("going", "looking"):
+    if mine and (starts_a_task([mine["verb"]]) or mine["verb"] == "doing") and mine["verb"] not in _NO_TASKS:
         span = span_of(sentence, sentence.word_at(mine.start("what")), hearing)
         if span.due.date and span.due.date > hearing.day.isoformat():
             cue = cue_of("commit", span, 0.45, me(sentence))
@@ -149,6 +150,26 @@ def progressive(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             yield Cue(
                 "assign", "" if span.refers else span.text, owner, span.due, 0.58, "that" if span.refers else ""
             )
+
+
+_CLEFT = re.compile(r"(?<!\S)it (?:is|will be|is going to be) (?P<who>[^\W\d_]+) who (?:will |is going to |is to |should )?(?P<what>\S.*)")
+_HAVE_THEM = re.compile(
+    rf"(?<!\S)(?:let us|we (?:will|should|can)|i will|i would like to|i want to|we are going to) {SOFT}(?:have|get|let|make) (?P<who>[^\W\d_]+) (?:to )?(?P<what>\S.*)"
+)
+
+
+def others(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "Then it's Clara who calls the school", "let's have Ben look into the heating"."""
+    for pattern in (_CLEFT, _HAVE_THEM):
+        found = pattern.search(sentence.plain)
+        if not found or sentence.asks or not hearing.people.is_name(sentence, sentence.word_at(found.start("who"))):
+            continue
+        span = span_of(sentence, sentence.word_at(found.start("what")), hearing)
+        if does_something((base_form(span.words[0]), *span.words[1:]) if span.words else ()):
+            cue = cue_of("assign", span, 0.52, hearing.people.owner(found["who"]))
+            if cue and cue.what:
+                yield cue
+                return
 
 
 _IS_WITH = re.compile(
@@ -180,4 +201,4 @@ def placed(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         return
 
 
-POLICIES: tuple[Policy, ...] = (asked_of_you, wanted_things, bare_imperatives, progressive, placed)
+POLICIES: tuple[Policy, ...] = (asked_of_you, wanted_things, bare_imperatives, progressive, others, placed)

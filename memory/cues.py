@@ -114,11 +114,14 @@ _ASKS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
     for pattern, strength in (
         (rf"(?<!\S)(?:can|could|would|will) (?:one of )?you {SOFT}(?:be able to |be so kind (?:as )?to |be willing to )?{SOFT}(?!mind\b|like\b|agree\b|say\b|have\b|want\b)(?P<what>\S.*)", 0.5),
         (r"(?<!\S)would you mind (?P<what>\w+ing\b.*)", 0.5),
+        (rf"(?<!\S)(?:(?:is there )?any chance (?:that )?you (?:could|can|would|might)|(?:would|do|will) you have (?:the |any )?time to|do you think you (?:could|can|would)|could i (?:get|ask) you to|i was wondering (?:if|whether) you (?:could|would|might)|"
+         rf"would you be up for) {SOFT}(?P<what>\S.*)", 0.5),
+        (rf"(?<!\S)(?:maybe you (?:could|can)|perhaps you (?:could|can)|why do not you|how about you) {SOFT}(?P<what>\S.*)", 0.25),
         (rf"(?<!\S)(?:i|we) (?:would like|want|need|would appreciate|would ask|expect) (?:it if )?you(?: all| two| guys)?(?: to| could| would)? {SOFT}(?P<what>\S.*)", 0.5),
         (rf"(?<!\S)can (?:i|we) ask you(?: all| two| guys)? to {SOFT}(?P<what>\S.*)", 0.55),
         (rf"(?<!\S)(?:please|do not forget to|remember to|make sure to|make sure you|be sure to) {SOFT}(?!let (?:me|us|it|that|you)\b|note\b|do not\b)(?P<what>\S.*)", 0.45),
         (r"(?<!\S)(?:is it|would it be) possible for you to (?P<what>\S.*)", 0.5),
-        (r"(?<!\S)(?:it would be (?:great|good|nice|helpful)|that would be (?:great|good)) if you(?: could| can| would)? (?P<what>\S.*)", 0.5),
+        (r"(?<!\S)(?:it would (?:be (?:great|good|nice|helpful|lovely|useful|ideal)|help)|that would be (?:great|good)|i would (?:appreciate it|be grateful)) if you(?: could| can| would)? (?P<what>\S.*)", 0.5),
         (r"(?<!\S)are you (?:able|willing|happy) to (?P<what>\S.*)", 0.45),
     )
 )  # fmt: skip
@@ -213,8 +216,10 @@ _NEEDS: tuple[tuple[re.Pattern[str], float, str], ...] = tuple(
     (re.compile(pattern), strength, owner)
     for pattern, strength, owner in (
         (rf"(?<!\S)(?:somebody|anybody|one of (?:us|you)|some one) {SOFT}(?:has to|needs to|should|must|will have to|ought to|is going to have to|could|can|will) {SOFT}(?!not\b)(?P<what>\S.*)", 0.55, ""),
-        (rf"(?<!\S)(?:we|i) {SOFT}(?:need|want) (?:somebody|one person|a volunteer) (?:to|who (?:can|could|will)) {SOFT}(?P<what>\S.*)", 0.55, ""),
+        (rf"(?<!\S)(?:we|i) (?:will |would |shall |still )*{SOFT}(?:need|want) (?:somebody|one person|a volunteer) (?:to|who (?:can|could|will)) {SOFT}(?P<what>\S.*)", 0.55, ""),
         (rf"(?<!\S)who {SOFT}(?:is going to|will|can|could|wants to|would like to|should|has time to|would|is able to|is willing to) {SOFT}(?P<what>\S.*)", 0.45, "who"),
+        (rf"(?<!\S)who (?:is|are) {SOFT}(?!going\b|coming\b|having\b|being\b|saying\b|talking\b|asking\b|looking\b|missing\b)(?P<what>\w+ing\b.*)", 0.45, "who"),
+        (r"(?<!\S)(?:any volunteers|volunteers|who volunteers|anybody|who is up|any takers) (?:for|to) (?P<what>\S.*)", 0.45, "who"),
         (r"(?<!\S)(?P<what>(?:the|this|that|our|a|an) (?:\w+ ){1,7}?(?:needs? to be|has to be|have to be|must be|should be|still needs to be) (?:\w+ly )?(?:updated|sent|written|checked|fixed|done|finished|prepared|booked|ordered|tested|reviewed|signed|repeated|translated|printed|published|cleaned|arranged|organised|organized|submitted|paid|confirmed|cancelled|called|informed|invited|repaired|replaced|rewritten|corrected|completed|measured|collected|shared|delivered|drafted|revised|installed|renewed|scheduled|clarified|investigated)\b.*)", 0.45, ""),
         (r"(?<!\S)(?:what (?:still )?(?:needs|remains|has) to be done is(?: to)?|it remains to|still to do is(?: to)?|the next step is to|next step is to) (?P<what>\S.*)", 0.5, ""),
         (r"^(?:(?:and|so|okay|next|another|the|one|new|first|last) )*(?:action item|action point|to do|task)(?: is| for (?:us|the team) is)?(?: to)? (?P<what>\S.*)", 0.5, ""),
@@ -234,7 +239,7 @@ def needs(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             span = span_of(sentence, first, hearing)
             if owner == "we" and not starts_a_task(span.words):
                 continue
-            if owner == "who" and not (starts_a_task(span.words) or span.refers or span.words[:1] == ("do",)):
+            if owner == "who" and not (starts_a_task(span.words) or span.refers or span.words[:1] in _DOES_OR_NAMES):
                 continue
             held = Owner("group", "we") if owner == "we" else NOBODY
             passive = span.words and span.words[0] in ("the", "this", "that", "our", "a", "an")
@@ -249,6 +254,7 @@ def needs(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
                 return
 
 
+_DOES_OR_NAMES = (("do",), ("doing",), ("the",), ("our",), ("a",), ("an",))  # "who is doing the shopping", "who is up for the stall"
 _MOVES = tuple(
     re.compile(pattern)
     for pattern in (

@@ -30,6 +30,7 @@ POLICIES = (*cues.POLICIES, *endings.POLICIES, *replies.POLICIES, *favours.POLIC
 LANGUAGES = ("en",)  # whose forms of speech the rules know
 ANSWERED_WITHIN = 6  # sentences
 WELCOMED_WITHIN = 2  # sentences
+CLAIMED_WITHIN = 3  # sentences: what nobody had yet, and somebody then takes without naming it
 YES_WITHIN, BARE_WITHIN = 4, 2  # sentences after which a mere yes answers something else
 LOOSELY = 0.3  # likeness that is enough where the context narrows the choice
 
@@ -176,7 +177,11 @@ class Extractor:
         self.book.request = Asked(cue, sentence, self.book.at)
 
     def _refuse(self, cue: Cue, sentence: Sentence) -> None:
-        if self.book.request and sentence.speaker != self.book.request.sentence.speaker:
+        request = self.book.request
+        if request and sentence.speaker != request.sentence.speaker:
+            if "do not forget" in request.sentence.plain and "i will not" in sentence.plain:
+                self._settle(request, cue, sentence)  # "I won't": forget it, that is
+                return
             self._lapse(also=sentence.utterance_id)
 
     def _did(self, cue: Cue, sentence: Sentence) -> None:
@@ -216,6 +221,8 @@ class Extractor:
         if self.book.request:
             self._accept(cue, sentence)
             return
+        if not cue.due:
+            return
         number = self.book.latest("action", WELCOMED_WITHIN, lambda item: item.owner == cue.owner and not item.due.date)
         if number is not None:
             self.book.change(number, Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
@@ -244,13 +251,14 @@ class Extractor:
                 return  # "press the button" "yeah": told how, not asked to
             asked = request.cue.owner
             someone_else = asked.kind == "speaker" and sentence.speaker not in ("", asked.name)
-            if not someone_else or cue.strength >= 0.7 or cue.kind == "claim":
+            steps_in = cue.kind == "claim" or (cue.kind == "accept" and cue.strength >= 0.7 and not late)
+            if not someone_else or steps_in:
                 self._settle(request, cue, sentence)
             return
         proposed = book.offered and book.offered.cue.kind == "propose"
         if cue.kind == "accept" and ((proposed and self._welcome(cue, sentence)) or cue.strength < 0.7):
             return
-        number = book.latest("action", ANSWERED_WITHIN, lambda item: not item.owner)
+        number = book.latest("action", CLAIMED_WITHIN, lambda item: not item.owner)
         if number is not None and sentence.speaker:
             self._hand_over(number, Owner("speaker", sentence.speaker), (sentence.utterance_id,), due=cue.due)
         elif cue.details.get("doing"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from memory.cues import SOFT, Hearing, Policy, cue_of, me, span_of
 from memory.doing import base_form, does_something, starts_a_task
@@ -85,15 +86,20 @@ def proposals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             yield cue
 
 
+_FINE = r"(?:great|good|nice|lovely|wonderful|perfect|helpful|huge|big|help|kind|brilliant|fantastic|marvellous|marvelous|super|amazing|ideal|excellent|useful|sweet|generous)"
 _WELCOME = re.compile(
-    r"(?<!\S)(?:thank you|thanks|go ahead|do that|deal|yes please|please do|that would be (?:a |very |really )*(?:great|good|nice|lovely|wonderful|perfect|helpful|huge|big|help|kind)|"
-    r"you are (?:saving|a star|an angel|the best)|great|wonderful|perfect|lovely|brilliant|excellent|i would appreciate that)(?!\S)"
+    r"^(?:(?:oh|ah|well|yes|okay|and|so|then|would you|could you|really|no) )*(?:thank you|thanks|cheers|go (?:ahead|for it|on)|do(?: that| so| it| please)?$|do that|deal|yes please|please|please do|if you (?:would|could|like|do not mind)|"
+    rf"(?:that|it) (?:would|will) be (?:a |an |very |really |most |so |absolutely |just |extremely )*{_FINE}|that is (?:a |very |really |most |so )*{_FINE}(?: of you)?|(?:very|how|most|so) (?:kind|sweet|generous|good)|"
+    rf"you are (?:saving|a star|an angel|the best|a (?:life saver|lifesaver|hero|treasure|gem|legend))|{_FINE}|would you|i would (?:appreciate|love|like) (?:that|it)|let us do (?:it|that))(?!\S)"
 )
+
+
+_WELCOME_AT_LAST = re.compile(rf"(?<!\S)(?:yes please|please do|go ahead|that would be {_FINE}|(?:wonderful|perfect|brilliant|marvellous) thank you|thanks|thank you)$")
 
 
 def welcomes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "That would be great": what was offered just before is taken."""
-    if not sentence.asks and _WELCOME.search(" ".join(sentence.words[:12])):
+    if (not sentence.asks or sentence.plain in ("would you", "could you")) and (_WELCOME.search(sentence.plain) or _WELCOME_AT_LAST.search(sentence.plain)):
         yield Cue("welcome", strength=0.6)
 
 
@@ -120,10 +126,13 @@ def confirmations(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 
 
 _WOULD = re.compile(
-    rf"(?<!\S)i (?:had )?(?:said|promised|told you|wanted|was going|was supposed|was meant|meant)(?: \w+){{0,3}}? (?:i would|to|that i would) {SOFT}(?P<what>\S.*)"
+    rf"(?<!\S)i (?:had )?(?:said|promised|told you|told them|wanted|was going|was supposed|was meant|meant)(?: \w+){{0,3}}? (?:i would|to|that i would) {SOFT}(?P<what>\S.*)"
 )
 _VOWED = re.compile(
     r"^(?:(?:so|then|okay|yes|right|and) )*(?P<what>(?:the|that|my|our|your) \S.*?) (?:(?:i|we) promise|promised|you have my word|i will see to (?:it|that))$"
+)
+_GIVEN_WORD = re.compile(
+    rf"(?<!\S)i (?:have |did )?(?:promised?|agreed?|volunteered|offered)(?: [^\W\d_]+){{0,2}}? (?:to|that i would|i would) {SOFT}(?P<what>\S.*)"
 )
 _YET = re.compile(r"\b(?:have not|did not (?:get|manage|have)|not yet|still have to|forgot|had no time|never got)\b")
 def belated(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
@@ -134,12 +143,18 @@ def belated(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         if span.due.date and content_of(span.text):
             yield Cue("commit", span.text, me(sentence), span.due, 0.6)
             return
+    given = _GIVEN_WORD.search(sentence.plain)
+    if given and not sentence.asks:
+        cue = cue_of("commit", span_of(sentence, sentence.word_at(given.start("what")), hearing), 0.55, me(sentence))
+        if cue and cue.what:
+            yield cue
+            return
     found = _WOULD.search(sentence.plain)
     if found and _YET.search(sentence.plain):
         span = Span(sentence, sentence.word_at(found.start("what")), len(sentence.words), hearing.day)
         cue = cue_of("commit", span, 0.5, me(sentence))
         if cue and cue.what:
-            yield cue
+            yield replace(cue, details={"owed": "yes"})
 
 
 _PRESENT = re.compile(r"(?:^|(?<!\S)(?:and|so|then|okay|but) )i (?P<what>[a-z]+ (?:the|a|an|my|our|your|some|\w+) .*)")
@@ -150,7 +165,8 @@ def dated(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     found = _PRESENT.search(sentence.plain)
     if not found or sentence.asks or not starts_a_task(found["what"].split()[:1]):
         return
-    if base_form(found["what"].split()[0]) != found["what"].split()[0]:
+    verb = found["what"].split()[0]
+    if base_form(verb) != verb or verb in _SPEAKS:
         return
     span = span_of(sentence, sentence.word_at(found.start("what")), hearing)
     if span.due.date:
@@ -159,6 +175,7 @@ def dated(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             yield cue
 
 
+_SPEAKS = frozenset("propose suggest recommend move vote ask order answer offer request promise".split())
 _JOKE = re.compile(
     r"(?<!\S)(?:(?:i am |i was |we are )?(?:only|just) (?:joking|kidding|a joke)|that was a joke|kidding)(?!\S)"
 )

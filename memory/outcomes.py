@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from memory.calendar_words import NUMBERS, ORDINALS, WEEKDAYS
 from memory.cues import SOFT, Hearing, Policy
 from memory.notes import Cue
 from memory.standing import supposed
@@ -47,17 +48,23 @@ _OUTCOMES: tuple[tuple[re.Pattern[str], float], ...] = tuple(
         (rf"{_LED}(?:{_SO} )*(?P<what>no more (?!than\b|questions?\b|time\b|about\b|i\b|we\b|or\b|to\b|of\b)\w+(?: \S+)*)", 0.52),
         (rf"{_LED}(?:{_SO} )*(?P<what>no (?!problem|bother|worr|idea|objection|doubt|need|thanks|one\b|way\b|reason|wonder|chance|matter|question|offence|harm|i\b|we\b|it\b|that\b|not\b|but\b|the\b|you\b|he\b|she\b|they\b)[\w'-]+(?: [\w'-]+){{0,4}}? (?:before|after|until|without|during|in|on|for|this|next|{_TIMED})(?!\S).*)", 0.5),
         (rf"{_LED}(?:{_SO} )*(?P<what>nobody \w+s? .*(?:{_TIMED}|without|before|unless|until)(?!\S).*)", 0.52),
+        (r"(?<!\S)(?:(?:the )?motion (?:is )?carried|(?:that|it) is (?:settled|decided|agreed)|agreed|decided)(?: then)? (?P<what>(?:we|the|our|from|no|nobody|everybody) \S.*)", 0.65),
         (rf"{_LED}(?:{_SO} )*(?:i|we) (?:do not|will not) want (?P<what>\S.*) and that is (?:final|that|it)$", 0.6),
     )
 )  # fmt: skip
 _IT_IS = _OUTCOMES[0][0]
 _FINAL = re.compile(r"(?<!\S)(?:full stop|period|end of story|and that is final|that is final|that is that|no discussion)$")
+_WE_FIRMLY = re.compile(rf"^(?:{_SO} )*we (?P<what>(?:will not|do not|are not going to|are going to|will|\w+) (?!have\b|know\b|think\b|said\b|see\b)\S.*)")
+_COUNTED = re.compile(rf"(?<!\S)(?:{'|'.join((*WEEKDAYS, *NUMBERS, *ORDINALS))}|\d+)(?!\S)")
 _ELLIPSIS = re.compile(
     rf"^(?:{_SO} )*{_NOT_A_THING}(?P<what>(?:(?:the|a|an|on|in|at|from|from the|for|to) )?[\w'-]+(?: [\w'-]+){{0,4}}?) then$"
 )
 _HEDGED = re.compile(
     r"\b(?:if|whether|maybe|perhaps|might|could|should|would|must be|seems?|think|guess|suppose|hope|not sure|what if|usually|always|often|never|was|were|had|did|been|because|when|who|which|need|needs|has to|have to|do|does|how|what|cause|like|look|looks)\b"
 )
+
+
+_CLAUSE = re.compile(r"(?<!\S)(?:is|are|am|let|get|go|got|that|it|i|you|we|he|she|they|back|see|bye|until|since|by|even|just|only|right|so|okay)(?!\S)")  # fmt: skip
 
 
 def _ends_in_it_is(sentence: Sentence) -> bool:
@@ -86,10 +93,15 @@ def outcomes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         if span.words and any(word not in STOP or word.isdigit() for word in span.words):
             yield Cue("decide", span.text, strength=strength + final)
             return
+    if final and (found := _WE_FIRMLY.match(plain)):
+        yield Cue("decide", _span(sentence, found, hearing).text, strength=0.6)
+        return
     found = _ELLIPSIS.match(plain)
-    if found and len(sentence.words) <= 8 and "," in sentence.gap(len(sentence.words) - 1):
+    apart = bool(found) and ("," in sentence.gap(len(sentence.words) - 1) or bool(_COUNTED.search(plain)))
+    if found and len(sentence.words) <= 8 and apart:
         span = _span(sentence, found, hearing)
-        if any(word not in STOP for word in span.words):
+        no_thing = _HEDGED.search(found["what"]) or _CLAUSE.search(found["what"])
+        if not no_thing and any(word not in STOP for word in span.words):
             yield Cue("decide", span.text, strength=0.5)
 
 
@@ -102,7 +114,10 @@ _MOTIONS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
         (rf"(?<!\S)(?:why do not we|can we (?:all )?(?:agree|settle) (?:on|to|that(?: we)?)|are we (?:all )?agreed (?:on|to|that(?: we)?)) {SOFT}(?P<what>\S.*)", 0.42),
         (rf"(?<!\S)(?:how about|what about|why not) (?:we )?{SOFT}(?P<what>(?!if\b|i\b|you\b|me\b|him\b|her\b|them\b|that\b|it\b|this\b)\S.*)", 0.34),
         (rf"(?<!\S)(?:let us|we|can we|shall we|i would rather|i would rather we|could we) {SOFT}(?P<what>make it (?!clear|easier|short|quick|work|to\b|in\b)(?:the |a |an )?[\w'-]+.*)", 0.42),
-        (rf"(?<!\S)let us {SOFT}(?P<what>(?:scrap|drop|cancel|forget|postpone|skip|keep|hold|stick|rent|hire|invite|meet|do|have|get|make|offer|take|run|pay|ask) (?!it there|that|on\b|it open)\S.*)", 0.36),
+        (rf"(?<!\S)let us {SOFT}(?P<what>(?:scrap|drop|cancel|forget|postpone|skip|keep|hold|stick|rent|hire|invite|meet|do|have|get|make|offer|take|run|pay|ask) (?!it there|that|on\b|it open)\S.*)", 0.4),
+        (rf"(?<!\S)(?:all (?:those )?in favour of|(?:is )?everybody (?:is )?(?:happy|fine|okay|agreed|in agreement) (?:with|on|to)|are (?:we|you) all (?:happy|fine|okay) with|any objections to) (?P<what>\S.*)", 0.42),
+        (rf"(?<!\S)i would {SOFT}(?P<what>(?:go for|go with|take|pick|choose|prefer|vote for|keep|stick with) (?!it\b|that\b|this\b|a look\b)\S.*)", 0.34),
+        (rf"^(?:{_SO} )*we (?:will|are going to) (?P<what>(?!not\b|see\b|be\b|have\b|get\b|go\b|come\b|talk\b|discuss\b|start\b|need\b|know\b|find\b|move\b|look\b|try\b)\w+ \S.*)", 0.4),
     )
 )  # fmt: skip
 
@@ -120,8 +135,8 @@ def motions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 
 
 _SETTLES = re.compile(
-    r"(?<!\S)(?:(?:that|it) is (?:decided|settled|agreed|a deal|carried|the decision|unanimous)|that settles it|motion carried|carried unanimously|"
-    r"(?:then |so )?(?:that is|we are) (?:all )?(?:agreed|decided|settled)|we (?:keep|leave) it (?:at that|like that)|let us do (?:it|that)(?: like (?:that|this)| that way)?|do it like that|"
+    r"(?<!\S)(?:(?:that|it) is (?:all )?(?:decided|settled|agreed|a deal|carried|the decision|unanimous)|that settles it|motion carried|carried unanimously|"
+    r"(?:then |so )?(?:that is|we are) (?:all )?(?:agreed|decided|settled)|we (?:keep|leave) it (?:at that|like that)|let us do (?:it|that)(?: like (?:that|this)| that way)?|do it like that|then we (?:keep|leave|do|take|make) (?:it|that)(?: like (?:that|this)| at that| that way)?$|"
     r"so be it|so decided|decided then|agreed then|let us (?:go for|go with|leave) (?:it|that))(?! (?:that|to|on|on the|whether|if|later))(?!\S)"
 )
 _OBJECTS = re.compile(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from memory.cues import Hearing, Policy, me, span_of
+from memory.cues import Hearing, Policy, cue_of, me, span_of
 from memory.notes import Cue
 from memory.people import vocative
+from memory.tasks import Span
 from memory.wording import Sentence
 
 _LEAD = (
@@ -20,8 +21,8 @@ _YES = re.compile(
     + r"(?:(?:that|the) )?(?:yes|sure|okay|of course|no (?:problem|bother|worries|trouble|sweat|objections?)|not a problem|absolutely|definitely|"
     r"certainly|naturally|surely|all right|right|fine|great|good|lovely|gladly|happy to|happily|with pleasure|my pleasure|got it|consider it done|"
     r"will do|exactly|agreed|perfect|why not|noted|understood|done|deal|by all means|very well|okay then|as (?:always|ever|usual|every \w+)|"
-    r"i (?:will|can|could)$|i (?:would be|am) (?:happy|glad|delighted) to|i am on it|i suppose so|if (?:i must|you like|you want|you insist)|"
-    r"i do not mind|roger|copy that|my turn|as you wish|leave it)(?!\S)"
+    r"i (?:will|can|could|would|shall|might)$|i (?:would be|am) (?:happy|glad|delighted) to|i am on it|i suppose so|if (?:i must|you like|you want|you insist)|"
+    r"(?:already )?on it|i do not mind|roger|copy that|my turn|as you wish|leave it)(?!\S)"
 )
 # The first person's short forms: the verb stands in what was asked.
 _WILL_ELLIPTIC = re.compile(
@@ -82,7 +83,7 @@ _MINE = re.compile(
     r"(?<!\S)(?:leave (?:it|that|this|them|those)(?: one)? (?:to|with) me|(?:give|hand|pass|send|throw) (?:it|that|this|them|those)(?: one)?(?: over| on| across)? to me|"
     r"put (?:me|my name) (?:down|on (?:it|that|the list))|count on me|i (?:am|will get) (?:already )?(?:on|onto) (?:it|that|this)|(?:it is |that is )?(?:already )?on my (?:list|desk|plate|to do list)|"
     r"let me (?:do|take|have|handle|sort|deal with|see to|look after) (?:it|that|this|them|those|one)|i will (?:see to|deal with|look after|take over|take on|take) (?:it|that|this|them|those)|"
-    r"i (?:have got|will have) (?:this|that) one|i will be the one|that (?:will be|would be) (?:me|mine|my job)|that is (?:me|my job|my task|mine then|mine)|mine$)(?!\S)"
+    r"i (?:have got|will have) (?:this|that) one|i will be the one|that (?:will be|would be) (?:me|mine|my job)|that is (?:me|my job|my task|mine then|mine)|mine$|put (?:me|my name) down for (?:that|it)|count me in)(?!\S)"
 )
 _ME = re.compile(r"^(?:okay |fine |well |yes )*(?:me|i will|i can|i could|i do|mine)$")
 
@@ -94,6 +95,33 @@ def claims(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     if _MINE.search(sentence.plain) or _ME.match(sentence.plain):
         due = span_of(sentence, 0, hearing).due
         yield Cue("claim", "", me(sentence), due, 0.6, "that")
+
+
+_HANDS_ME = re.compile(
+    r"(?<!\S)(?:leave|give|hand|pass) (?P<what>(?:the|your|those|these|all the) \S.*?) (?:over |on )?(?:to|with) me(?!\S)|"
+    r"(?<!\S)(?:put me|put my name|sign me) (?:down|up) for (?P<down>(?:the|a|an) \S.*)"
+)
+_SUBJECTLESS = re.compile(
+    r"^(?:(?:yes|sure|okay|i am|i would be|and|also|always|very|more than) )*(?:happy|glad|delighted|pleased|willing) to (?P<what>\S.*)"
+)
+
+
+def takings(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "Leave the invoices to me", "happy to proofread the leaflet"."""
+    if sentence.asks or re.search(r"(?<!\S)(?:if|not|never|but)(?!\S)", sentence.plain):
+        return
+    for pattern, strength in ((_HANDS_ME, 0.6), (_SUBJECTLESS, 0.5)):
+        found = pattern.search(sentence.plain)
+        if not found:
+            continue
+        group = next(key for key, words in found.groupdict().items() if words)
+        first, last = sentence.word_at(found.start(group)), sentence.word_at(found.end(group) + 1)
+        span = Span(sentence, first, last, hearing.day, hearing.language)
+        if pattern is _HANDS_ME and not span.refers and span.words:
+            yield Cue("commit", span.text, me(sentence), span_of(sentence, first, hearing).due, strength)
+        elif pattern is _SUBJECTLESS and (cue := cue_of("commit", span, strength, me(sentence))) and cue.what:
+            yield cue
+        return
 
 
 _WOULD_YOU = re.compile(
@@ -120,6 +148,9 @@ _READY = re.compile(
     r"(?<!\S)(?:(?:it|that|this|they|those|mine|everything) (?:will|is going to) (?:be (?:done|ready|finished|there|sent|with you|in your (?:inbox|mail)|on your desk)|follow|come|reach you|go out)|"
     r"you (?:will|can|shall) (?:get|have) (?:it|them|that|this|those|one|everything|something|both|all))(?!\S)"
 )
+_WILL_BE_THERE = re.compile(
+    r"^(?:(?:so|then|okay|yes|and|right|the) )*?(?P<what>(?:the|my|your|that|those) [\w' -]+?) (?:will|is going to) be (?:with you|ready|done|finished|there|sent|in your (?:inbox|mail)|on your desk|up|online|out)(?!\S)"
+)
 _YOU_GET = re.compile(
     r"(?<!\S)you (?:will|shall|are going to) (?:get|have) (?P<what>(?:the|my|our|a|an|your|all the|some) \S.*)"
 )
@@ -135,12 +166,20 @@ def promises(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         if span.due.date and len(span.words) > 1:
             yield Cue("commit", span.text, me(sentence), span.due, 0.6)
             return
+    there = _WILL_BE_THERE.search(sentence.plain)
+    if there:
+        last = sentence.word_at(there.end("what") + 1)
+        span = Span(sentence, sentence.word_at(there.start("what")), last, hearing.day, hearing.language)
+        if span.due.date and span.words:
+            yield Cue("commit", span.text, me(sentence), span.due, 0.55)
+            return
     if _READY.search(sentence.plain):
         due = span_of(sentence, 0, hearing).due
-        if due:
+        if due or _HANDED.search(sentence.plain):
             thing = re.search(r"(?<!\S)you (?:will|can|shall) (?:get|have) (it|them|that|those|one)(?!\S)", sentence.plain)
             details = {"thing": thing[1]} if thing and due.date else {}
             yield Cue("ready", "", me(sentence), due, 0.75, details=details)
 
 
-POLICIES: tuple[Policy, ...] = (answers, claims, asks_back, promises)
+_HANDED = re.compile(r"(?<!\S)you (?:will|shall) (?:get|have) (?:it|them|that|those|one)(?!\S)")
+POLICIES: tuple[Policy, ...] = (answers, claims, takings, asks_back, promises)

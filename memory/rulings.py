@@ -98,6 +98,8 @@ class Rulings:
         if number is None and "named" in cue.details:
             number = max((n for n, item in book.items.items() if item.kind == "decision" and item.id), default=None)
         if number is None:
+            if cue.what:  # "let's do Leipzig instead": of what was never noted, so it is a motion
+                self._decide(Cue("decide", cue.what, strength=0.42, details={"motion": "yes"}), sentence)
             return
         evidence = (*self._wavered(sentence), sentence.utterance_id)
         what = cue.what or book.items[number].what
@@ -136,7 +138,9 @@ class Rulings:
         )
         if settled or said is None or not said.speaker or said.speaker != sentence.speaker:
             moved = not book.items[number].id and number in self._moved
-            more = SETTLED if settled else MURMURED if moved and not warmly else AGREED
+            more = SETTLED if settled else AGREED
+            if moved and not warmly and not settled:  # however often it is murmured
+                more = max(0.0, min(MURMURED, PUBLISHED - 0.01 - book.items[number].confidence))
             book.support(number, (sentence.utterance_id,), more)
 
     def _object(self, sentence: Sentence) -> None:

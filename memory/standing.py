@@ -21,6 +21,7 @@ _SUPPOSED = re.compile(
     r"(?:^|(?<!\S)(?:and|but|so|well|okay|yes|no) )(?:if|unless|suppose|supposing|imagine|assuming|in case|what if|even if|if only|were we to|had we|should (?:he|she|it|they))(?!\S)"
 )
 _UNREAL = re.compile(r"(?<!\S)(?:would have|could have|should have|might have|would sooner|would rather|over my dead body|whoever)(?!\S)")  # fmt: skip
+_PAST = re.compile(r"(?<!\S)(?:yesterday|last (?:night|week|month|year|time)|ago|the other day|back then)(?!\S)")
 _SOMEDAY = re.compile(
     r"(?<!\S)(?:one day|some day|someday|some time|sometime(?! (?:this|next))|at some point|in the long (?:run|term)|eventually|sooner or later|one of these days)(?!\S)"
 )
@@ -54,6 +55,7 @@ def doubted(cue: Cue, sentence: Sentence) -> float:
     if cue.kind in ("need", "assign", "commit", "decide", "ask") and cue.what:
         loss += 0.6 if reported(sentence, cue.what) else 0.0
         loss += 0.25 if _UNREAL.search(sentence.plain) or _SAID_BY_ME_BEFORE.search(sentence.plain) else 0.0
+        loss += 0.3 if _PAST.search(sentence.plain) and not (cue.due.date or "owed" in cue.details) else 0.0
     if cue.kind in ("need", "assign") and supposed(sentence, cue.what):
         loss += 0.2
     if cue.kind in ("need", "offer", "decide") and someday(sentence):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from memory.doing import BARE, is_light, starts_a_task, worth
+from memory.doing import BARE, base_form, is_light, starts_a_task, worth
 from memory.due import Found, find_due
 from memory.notes import Due
-from memory.wording import STOP, Sentence, tidy
+from memory.wording import STOP, Sentence, stem, tidy
 
 _LEADING = re.compile(
     r"^(?:(?:also|then|just|please|maybe|perhaps|probably|definitely|certainly|quickly|now|still|first|actually|really|be|"
     r"try to|try and|go and|go ahead and|make sure to|make sure you|make sure that you|make sure we|remember to|have to|need to|"
     r"be able to|start to|all|both|basically|simply|kindly|better|personally|gladly|happily|each|kind of|sort of|like|"
-    r"going to be|going to|supposed to|have a|you know|i think|i guess) )+"
+    r"going to be|going to|supposed to|you know|i think|i guess) )+"
 )
 _BREAK = re.compile(
     r"(?<!\S)(?:and (?:i|we|you|he|she|they|it|then|that|so|also|maybe)|but|because|so(?: that)?(?= (?:i|we|you|he|she|they|it|that))|if|which|whereas|"
@@ -102,7 +102,7 @@ class Span:
             if i == len(kept) or kept[i] > kept[i - 1] + 1:
                 runs.append(tidy(self.sentence.original(kept[begin], kept[i - 1] + 1)))
                 begin = i
-        return tidy(" ".join(runs))
+        return _named_as_a_task(tidy(" ".join(runs)))
 
     @property
     def refers(self) -> bool:
@@ -133,6 +133,15 @@ class Span:
             return 0.0 if dated else -1.0  # "book the all in two weeks": the object was not understood
         now = bool({"now", "here", "briefly", "quickly"} & set(self.sentence.words))
         return worth(words, dated=bool(self.due.date), due=bool(self.due), needed=needed, now=now)
+
+
+def _named_as_a_task(text: str) -> str:
+    """ "updating the handbook" as "update the handbook"; a word whose stem would change stays as it was said."""
+    first, _, rest = text.partition(" ")
+    base = "do" if first.lower() == "doing" else base_form(first.lower())
+    if not rest or not first.lower().endswith("ing") or stem(base) != stem(first.lower()) or first.lower() == "meeting":
+        return text
+    return f"{base.capitalize() if first[0].isupper() else base} {rest}"
 
 
 _POINTS = frozenset("it that this them those these him her you us over out to for on up too also myself one".split())
