@@ -55,7 +55,9 @@ _WANTS_THING = re.compile(
     rf"(?<!\S)(?:i|we) {SOFT}(?:need|want|require|must have|have to have|need to have|would have to have|will need|would like|am waiting for|are waiting for|am still missing|are still missing) "
     rf"(?P<what>(?:the|your|our|a|an|some|these|those|all|every\S*|[^\W\d_]+'s|that|more|two|three|four|five|ten)(?: \S+)+)"
 )
-_FROM = re.compile(r"(?<!\S)(?:from|of) (?P<who>[^\W\d_]+)(?: (?:by|before|for|on|until|tomorrow|today|please|first).*)?$")
+_FROM = re.compile(
+    r"(?<!\S)(?:from|of) (?P<who>[^\W\d_]+)(?: (?:by|before|for|on|until|tomorrow|today|please|first).*)?$"
+)
 
 
 def wanted_things(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
@@ -121,7 +123,18 @@ _NOUNS_TOO = frozenset(
     "wash watch water weed weight wire work wrap write".split()
 )
 
-_NO_TASKS = ("going", "looking", "meeting", "seeing", "visiting", "attending", "working", "taking", "talking", "running")
+_NO_TASKS = (
+    "going",
+    "looking",
+    "meeting",
+    "seeing",
+    "visiting",
+    "attending",
+    "working",
+    "taking",
+    "talking",
+    "running",
+)
 _IS_DOING = re.compile(
     r"(?:^|(?<!\S)(?:so|then|okay|and|right|good|great) )(?P<who>[^\W\d_]+) (?:is )?(?P<what>(?P<verb>\w+ing) \S.*)"
 )
@@ -147,12 +160,12 @@ def progressive(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         outcome = found.start("who") > 0 or sentence.plain.endswith(" then")
         if hearing.people.is_name(sentence, at) and (outcome or span.due.date):
             owner = hearing.people.owner(found["who"])
-            yield Cue(
-                "assign", "" if span.refers else span.text, owner, span.due, 0.58, "that" if span.refers else ""
-            )
+            yield Cue("assign", "" if span.refers else span.text, owner, span.due, 0.58, "that" if span.refers else "")
 
 
-_CLEFT = re.compile(r"(?<!\S)it (?:is|will be|is going to be) (?P<who>[^\W\d_]+) who (?:will |is going to |is to |should )?(?P<what>\S.*)")
+_CLEFT = re.compile(
+    r"(?<!\S)it (?:is|will be|is going to be) (?P<who>[^\W\d_]+) who (?:will |is going to |is to |should )?(?P<what>\S.*)"
+)
 _HAVE_THEM = re.compile(
     rf"(?<!\S)(?:let us|we (?:will|should|can)|i will|i would like to|i want to|we are going to) {SOFT}(?:have|get|let|make) (?P<who>[^\W\d_]+) (?:to )?(?P<what>\S.*)"
 )
@@ -195,9 +208,7 @@ def placed(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         owner: Owner = me(sentence) if speaks else hearing.people.owner(found["who"])
         if not owner:
             continue
-        yield Cue(
-            "move", span.text, owner, span.due, 0.6, "that" if span.refers else "", {"placed": "yes"}
-        )
+        yield Cue("move", span.text, owner, span.due, 0.6, "that" if span.refers else "", {"placed": "yes"})
         return
 
 

@@ -254,7 +254,14 @@ def needs(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
                 return
 
 
-_DOES_OR_NAMES = (("do",), ("doing",), ("the",), ("our",), ("a",), ("an",))  # "who is doing the shopping", "who is up for the stall"
+_DOES_OR_NAMES = (
+    ("do",),
+    ("doing",),
+    ("the",),
+    ("our",),
+    ("a",),
+    ("an",),
+)  # "who is doing the shopping", "who is up for the stall"
 _MOVES = tuple(
     re.compile(pattern)
     for pattern in (

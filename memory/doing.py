@@ -72,6 +72,15 @@ _TALK_BY_A_DAY = frozenset(
 )  # talk, but with a day to come a task
 
 
+_NO_VERB = frozenset(
+    "can could would should might must may shall will is are was were am has had been being i you we he she they it that "
+    "this there not never wanted liked an and or but if of from with than because".split()
+)
+_CLAUSE = re.compile(
+    r"(?<!\S)(?:i|it|we|you|he|she|they|that|there) (?:am|is|are|was|were|has|have|had|do|did|does)(?!\S)"
+)
+
+
 def base_form(word: str) -> str:
     """ "working", "works" and "worked" as "work" where that is a task's verb."""
     if word in _TASK_VERBS:
@@ -109,6 +118,8 @@ def worth(words: Sequence[str], *, dated: bool, due: bool, needed: bool, now: bo
     """
     plain = " ".join(words)
     light = is_light(words)
+    if words[0] in _NO_VERB or (not light and not starts_a_task(words) and _CLAUSE.search(plain)):
+        return -1.0  # what a word that was misheard makes of other sentences: "I will could swap", "bad I'm away"
     if _TALK.match(plain) and not light:
         return 0.0 if needed or (dated and words[0] in _TALK_BY_A_DAY) else -1.0
     here = bool(_HERE.match(plain)) and not due

@@ -22,16 +22,25 @@ from memory.people import People
 from memory.reconcile import reconciled, same_doing
 from memory.rulings import Rulings
 from memory.seen import Seen
+from memory.sounds import shared
 from memory.wording import POINTS_AT, Sentence, content, content_of, last_thing, likeness, read, sentences, stem, tidy
 
 UNKNOWN_PEOPLE, NO_DUE = People(), Due()
-POLICIES = (*cues.POLICIES, *endings.POLICIES, *replies.POLICIES, *favours.POLICIES, *verdicts.POLICIES,
-            *outcomes.POLICIES, *asking.POLICIES)
+POLICIES = (
+    *cues.POLICIES,
+    *endings.POLICIES,
+    *replies.POLICIES,
+    *favours.POLICIES,
+    *verdicts.POLICIES,
+    *outcomes.POLICIES,
+    *asking.POLICIES,
+)
 LANGUAGES = ("en",)  # whose forms of speech the rules know
 ANSWERED_WITHIN = 6  # sentences
 WELCOMED_WITHIN = 2  # sentences
 CLAIMED_WITHIN = 3  # sentences: what nobody had yet, and somebody then takes without naming it
-YES_WITHIN, BARE_WITHIN = 4, 2  # sentences after which a mere yes answers something else
+YES_WITHIN, BARE_WITHIN = 3, 2  # sentences after which a mere yes answers something else
+OTHERS = 0.75  # likeness from which a task that somebody has is taken from him
 LOOSELY = 0.3  # likeness that is enough where the context narrows the choice
 
 
@@ -68,11 +77,7 @@ class Extractor:
         known = (utterance.language or self._language).split("-")[0] in LANGUAGES  # also all that the memory learnt
         if known:
             for sentence in sentences(utterance):
-                found = [
-                    cue
-                    for policy in POLICIES
-                    for cue in policy(sentence, hearing)
-                ]
+                found = [cue for policy in POLICIES for cue in policy(sentence, hearing)]
                 waiting = self.book.request is not None
                 for cue in reconciled(found, sentence):
                     if cue.kind != "agree" or not waiting:  # that yes answers the request
@@ -101,7 +106,7 @@ class Extractor:
             return
         book = self.book
         words = content_of(cue.what)
-        number = book.find("action", words)
+        number = book.find("action", words, fits=lambda item: self._one_task(cue, item))
         if number is None and book.request and book.at - book.request.at <= ANSWERED_WITHIN:
             asked = content_of(book.request.cue.what)
             again = likeness(words, asked) >= SAME or (
@@ -145,6 +150,16 @@ class Extractor:
         )
         book.change(number, change, owner=owner, due=due, confidence=max(item.confidence, min(0.9, sure + 0.1)))
 
+    def _one_task(self, cue: Cue, item: Item) -> bool:
+        """Whether a statement may be about this task: of more than its verb, and of nearly all of it where another
+        speaker has it, as two who each send something have two tasks."""
+        words, its = content_of(cue.what), content_of(item.what)
+        same_verb = {stem(cue.what.lower().split()[0])} if same_doing(cue.what, item.what) else set()
+        if not shared(words - same_verb, its - same_verb) and len(words | its) > 2:
+            return not item.owner and same_verb == set()
+        taken = item.owner.kind == "speaker" and cue.owner.kind == "speaker" and item.owner != cue.owner
+        return not taken or likeness(words, its) >= OTHERS
+
     def _vaguer(self, owner: Owner, than: Owner) -> bool:
         """ "We" says less than a name, and a name whose speaker is not known may be the speaker who took the task."""
         return owner.kind == "group" and than.kind in ("speaker", "person")
@@ -152,7 +167,12 @@ class Extractor:
     def _offer(self, cue: Cue, sentence: Sentence) -> None:
         """Counts for a task that waits for an owner, or whose owner let go of it."""
         book = self.book
-        number = book.find("action", content_of(cue.what), least=LOOSELY)
+        recent = book.latest("action", ANSWERED_WITHIN)
+        number = book.find("action", content_of(cue.what), least=SAME)
+        if number is None and recent is not None:  # what was just named, in other words
+            number = book.find(
+                "action", content_of(cue.what), least=LOOSELY, fits=lambda item: item == book.items[recent]
+            )
         if number is not None:
             item = book.items[number]
             free = not item.owner or number in book.released or (cue.details.get("instead") and item.owner != cue.owner)
@@ -251,7 +271,7 @@ class Extractor:
                 return  # "press the button" "yeah": told how, not asked to
             asked = request.cue.owner
             someone_else = asked.kind == "speaker" and sentence.speaker not in ("", asked.name)
-            steps_in = cue.kind == "claim" or (cue.kind == "accept" and cue.strength >= 0.7 and not late)
+            steps_in = (cue.kind == "claim" or "myself" in cue.details) and not late
             if not someone_else or steps_in:
                 self._settle(request, cue, sentence)
             return

@@ -94,12 +94,16 @@ _WELCOME = re.compile(
 )
 
 
-_WELCOME_AT_LAST = re.compile(rf"(?<!\S)(?:yes please|please do|go ahead|that would be {_FINE}|(?:wonderful|perfect|brilliant|marvellous) thank you|thanks|thank you)$")
+_WELCOME_AT_LAST = re.compile(
+    rf"(?<!\S)(?:yes please|please do|go ahead|that would be {_FINE}|(?:wonderful|perfect|brilliant|marvellous) thank you|thanks|thank you)$"
+)
 
 
 def welcomes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "That would be great": what was offered just before is taken."""
-    if (not sentence.asks or sentence.plain in ("would you", "could you")) and (_WELCOME.search(sentence.plain) or _WELCOME_AT_LAST.search(sentence.plain)):
+    if (not sentence.asks or sentence.plain in ("would you", "could you")) and (
+        _WELCOME.search(sentence.plain) or _WELCOME_AT_LAST.search(sentence.plain)
+    ):
         yield Cue("welcome", strength=0.6)
 
 
@@ -135,6 +139,8 @@ _GIVEN_WORD = re.compile(
     rf"(?<!\S)i (?:have |did )?(?:promised?|agreed?|volunteered|offered)(?: [^\W\d_]+){{0,2}}? (?:to|that i would|i would) {SOFT}(?P<what>\S.*)"
 )
 _YET = re.compile(r"\b(?:have not|did not (?:get|manage|have)|not yet|still have to|forgot|had no time|never got)\b")
+
+
 def belated(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "I said I'd write the guide, and I haven't got round to it", "the report goes out on Monday, I promise"."""
     vowed = _VOWED.search(sentence.plain)

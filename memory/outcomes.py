@@ -17,7 +17,9 @@ _SO = (
     r"no|and|perfect|wonderful|excellent|agreed|done|that is everybody|hence)"
 )
 _LED = rf"(?:^|(?<!\S){_SO} )"  # at the sentence's start, or after a word that draws a conclusion
-_CONCLUDES = rf"^(?:so|then|okay|all right|right|therefore|good|fine|in (?:that|which) case|that means|hence)(?: {_SO})* "
+_CONCLUDES = (
+    rf"^(?:so|then|okay|all right|right|therefore|good|fine|in (?:that|which) case|that means|hence)(?: {_SO})* "
+)
 _NOT_A_THING = (
     r"(?!(?:what|that|this|how|who|when|where|why|which|whatever|as|it|there|the way|here|i|you|he|she|they|we|if|whether|"
     r"do|does|did|is|are|was|were|has|have|can|could|will|would|should)(?!\S))"
@@ -53,8 +55,12 @@ _OUTCOMES: tuple[tuple[re.Pattern[str], float], ...] = tuple(
     )
 )  # fmt: skip
 _IT_IS = _OUTCOMES[0][0]
-_FINAL = re.compile(r"(?<!\S)(?:full stop|period|end of story|and that is final|that is final|that is that|no discussion)$")
-_WE_FIRMLY = re.compile(rf"^(?:{_SO} )*we (?P<what>(?:will not|do not|are not going to|are going to|will|\w+) (?!have\b|know\b|think\b|said\b|see\b)\S.*)")
+_FINAL = re.compile(
+    r"(?<!\S)(?:full stop|period|end of story|and that is final|that is final|that is that|no discussion)$"
+)
+_WE_FIRMLY = re.compile(
+    rf"^(?:{_SO} )*we (?P<what>(?:will not|do not|are not going to|are going to|will|\w+) (?!have\b|know\b|think\b|said\b|see\b)\S.*)"
+)
 _COUNTED = re.compile(rf"(?<!\S)(?:{'|'.join((*WEEKDAYS, *NUMBERS, *ORDINALS))}|\d+)(?!\S)")
 _ELLIPSIS = re.compile(
     rf"^(?:{_SO} )*{_NOT_A_THING}(?P<what>(?:(?:the|a|an|on|in|at|from|from the|for|to) )?[\w'-]+(?: [\w'-]+){{0,4}}?) then$"

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from memory.notes import NOBODY, Owner
-from memory.sounds import nearest
+from memory.sounds import alike, nearest
 from memory.wording import STOP, Sentence
 
 # Given names that are no other word when written small; others count where a speaker has them or the text writes them
 # in the middle of a sentence with a capital.
+DOUBTFUL = 0.65  # likeness of two names from which a recogniser may have written one for the other
 GIVEN = frozenset(
     "aaron adam alan albert alex alexander alice amanda amir amy ana andrea andrew andy angela anita anja anke anna anne "
     "anton antonio barbara ben benjamin bernd beth bob brian bruno carla carlos carmen caroline catherine cathy charles "
@@ -126,7 +127,13 @@ class People:
             return Owner("speaker", holders[0])
         if re.fullmatch(ROLE, words):
             return Owner("person", role) if not role.endswith("s") else Owner("group", role)
+        if self._doubtful(words.split()[0]):
+            return NOBODY
         return Owner("person", words.title())
+
+    def _doubtful(self, word: str) -> bool:
+        """Whether a name may be a speaker's misheard, and may be another's: "Tim" where Kim is in the room."""
+        return len(self.names) > 1 and any(alike(word, name) >= DOUBTFUL for name in self.by_word)
 
 
 def _after_a_comma_or_for(sentence: Sentence, word: int) -> bool:

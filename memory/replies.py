@@ -76,6 +76,8 @@ def answers(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     if more:
         details["adds"] = span_of(sentence, sentence.word_at(more.start("what")), hearing).text
     promised = _PROMISED.search(plain) or _WILL_ELLIPTIC.match(plain)
+    if _WILL_ELLIPTIC.match(plain) or _MY_DOING.search(plain):
+        details["myself"] = "yes"
     yield Cue("accept", due=span_of(sentence, 0, hearing).due, strength=0.75 if promised else 0.6, details=details)
 
 
@@ -176,7 +178,9 @@ def promises(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     if _READY.search(sentence.plain):
         due = span_of(sentence, 0, hearing).due
         if due or _HANDED.search(sentence.plain):
-            thing = re.search(r"(?<!\S)you (?:will|can|shall) (?:get|have) (it|them|that|those|one)(?!\S)", sentence.plain)
+            thing = re.search(
+                r"(?<!\S)you (?:will|can|shall) (?:get|have) (it|them|that|those|one)(?!\S)", sentence.plain
+            )
             details = {"thing": thing[1]} if thing and due.date else {}
             yield Cue("ready", "", me(sentence), due, 0.75, details=details)
 

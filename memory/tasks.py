@@ -149,5 +149,3 @@ _TRAILING = frozenset(
     "and or but so then to the a an of for with by on in at okay also please is that right now too just maybe i we you um "
     "as from be".split()
 )
-
-

@@ -138,12 +138,18 @@ _AGREES_AT_LAST = re.compile(
 
 
 _BUT = re.compile(r"^(?:\w+ ){1,3}but(?!\S)")
-_MURMURS = re.compile(r"^(?:(?:yes|okay|oh|well|right|and|so|then|good|great|sure|all right|fine|exactly|absolutely) ?)+(?!\S)(?=$| (?:i|it|the|that|we|you|what|this|there|because|if|or|for|to|in|on)(?!\S))")
+_MURMURS = re.compile(
+    r"^(?:(?:yes|okay|oh|well|right|and|so|then|good|great|sure|all right|fine|exactly|absolutely) ?)+(?!\S)(?=$| (?:i|it|the|that|we|you|what|this|there|because|if|or|for|to|in|on)(?!\S))"
+)
 
 
 def agreements(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "Agreed", "fine with me": supports what was decided just before."""
-    if (_AGREES.match(sentence.plain) or _AGREES_AT_LAST.search(sentence.plain)) and not sentence.asks and not _BUT.search(sentence.plain):
+    if (
+        (_AGREES.match(sentence.plain) or _AGREES_AT_LAST.search(sentence.plain))
+        and not sentence.asks
+        and not _BUT.search(sentence.plain)
+    ):
         yield Cue("agree", strength=0.5, details={} if _MURMURS.match(sentence.plain) else {"warmly": "yes"})
 
 

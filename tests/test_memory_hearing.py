@@ -38,7 +38,7 @@ def test_a_misheard_name_is_one_that_is_known(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["marina", "been", "area", "gregg", "solve", "martin", "dave it", "and"])
 def test_a_word_that_may_be_another_is_nobody_here(word: str) -> None:
-    assert TEAM.owner(word).kind == "person"
+    assert TEAM.owner(word).kind != "speaker"
 
 
 def test_of_two_names_that_are_alike_none_is_meant() -> None:
@@ -52,7 +52,7 @@ def test_of_two_names_that_are_alike_none_is_meant() -> None:
         ("And then Mariah will call the museum.", ("speaker", "S2")),
         ("So Davit takes over the drop test.", ("speaker", "S3")),
         ("Solveig will send the contract by Friday.", ("person", "Solveig Berg")),
-        ("Marina will call the museum.", ("person", "Marina")),
+        ("Marina will call the museum.", ("nobody", "")),  # she may be Maria, and may not
     ],
 )
 def test_who_was_misheard_has_the_task(said: str, owner: tuple[str, str]) -> None:
