@@ -20,6 +20,9 @@ _MIND = re.compile(rf"(?:^|(?<!\S)(?:[^\W\d_]+|you) )mind {SOFT}(?P<what>\w+ing\
 _IF_YOU = re.compile(
     rf"^(?:(?:[^\W\d_]+|so|and|then|and then|okay) )?if you (?:could|would|can)(?: please| just| maybe| also)* (?P<what>\S.*)"
 )
+_IN_CHARGE = re.compile(
+    r"(?<!\S)you (?:are|will be) (?:in charge of|responsible for|looking after|taking care of|taking on|taking over|down for) (?P<what>(?!it\b|that\b|this\b)\S.*)"
+)
 _MAIN_CLAUSE = re.compile(
     r"(?<!\S)(?:i|we|it|that|they|he|she|you) (?:would|will|could|can|might|am|are|is|should)(?!\S)|(?<!\S)then(?!\S)"
 )
@@ -33,7 +36,7 @@ def asked_of_you(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "You'll write that up, won't you?", "mind ordering one?", "if you'd let me have a list", "you were going to ..."."""
     name = vocative(sentence, hearing.people)
     owner = hearing.people.owner(name) if name else NOBODY
-    for pattern, strength in ((_TAGGED, 0.5), (_MIND, 0.5), (_IF_YOU, 0.45), (_REMINDED, 0.42)):
+    for pattern, strength in ((_IN_CHARGE, 0.48), (_TAGGED, 0.5), (_MIND, 0.5), (_IF_YOU, 0.45), (_REMINDED, 0.42)):
         found = pattern.search(sentence.plain)
         if not found:
             continue
@@ -44,8 +47,10 @@ def asked_of_you(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         group = next(key for key, words in found.groupdict().items() if words)
         last = sentence.word_at(found.end(group) + 1)
         span = Span(sentence, sentence.word_at(found.start(group)), last, hearing.day, hearing.language)
-        if span.words and (span.refers or does_something(span.words) or pattern is _MIND or span.due.date):
+        if span.words and (span.refers or does_something(span.words) or pattern in (_MIND, _IN_CHARGE) or span.due.date):
             cue = cue_of("ask", span, strength + (0.08 if name else 0.0), owner)
+            if pattern is _IN_CHARGE and name and not span.refers:
+                cue = Cue("ask", span.text, owner, span.due, 0.55)
             if cue:
                 yield cue
                 return
@@ -163,6 +168,9 @@ def progressive(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             yield Cue("assign", "" if span.refers else span.text, owner, span.due, 0.58, "that" if span.refers else "")
 
 
+_ACTION_FOR = re.compile(
+    r"^(?:(?:so|and|okay|next|then|an|one|another|the) )*(?:action|task|to do|todo|job|action item|action point) (?:for|on|to) (?P<who>[^\W\d_]+) (?:is )?(?:to )?(?P<what>\S.*)"
+)
 _CLEFT = re.compile(
     r"(?<!\S)it (?:is|will be|is going to be) (?P<who>[^\W\d_]+) who (?:will |is going to |is to |should )?(?P<what>\S.*)"
 )
@@ -173,7 +181,7 @@ _HAVE_THEM = re.compile(
 
 def others(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "Then it's Clara who calls the school", "let's have Ben look into the heating"."""
-    for pattern in (_CLEFT, _HAVE_THEM):
+    for pattern in (_ACTION_FOR, _CLEFT, _HAVE_THEM):
         found = pattern.search(sentence.plain)
         if not found or sentence.asks or not hearing.people.is_name(sentence, sentence.word_at(found.start("who"))):
             continue

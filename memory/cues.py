@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from memory.doing import does_something, starts_a_task
+from memory.doing import does_something, is_light, starts_a_task
 from memory.notes import NOBODY, Cue, Owner
 from memory.people import EVERYBODY, ROLE, TEAM, People, vocative
 from memory.tasks import Span
@@ -86,7 +86,7 @@ def commitments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
                 yield Cue("claim", "", mine, strength=strength, about="that")
                 continue
             span = span_of(sentence, sentence.word_at(found.start("what")), hearing)
-            cue = cue_of("commit", span, strength - (0.15 if hedged else 0.0), mine)
+            cue = cue_of("commit", span, strength - (0.25 if hedged else 0.0), mine)
             if cue:
                 doing = {"doing": span.text} if span.does else {}
                 yield cue if cue.what else Cue("claim", "", mine, cue.due, cue.strength, "that", doing)
@@ -148,7 +148,7 @@ _YOU_ARE_TO = re.compile(
     rf"{SOFT}(?:have to |need to )?(?!not\b|see\b|have\b|get\b|be able\b|find that\b)(?P<what>\S.*)"
 )
 _IS_TO = re.compile(
-    rf"(?<!\S)(?P<who>{EVERYBODY}|{TEAM}|{ROLE}|[^\W\d_]+(?: and [^\W\d_]+)?) {SOFT}(?:will|is {SOFT}(?:going to|to|supposed to|expected to)|are {SOFT}(?:going to|to|supposed to)|should|must|has to|needs to|have to|need to|shall|can) "
+    rf"(?<!\S)(?P<who>{EVERYBODY}|{TEAM}|{ROLE}|[^\W\d_]+(?: and [^\W\d_]+)?) {SOFT}(?:will|going to|is {SOFT}(?:going to|to|supposed to|expected to)|are {SOFT}(?:going to|to|supposed to)|should|must|has to|needs to|have to|need to|shall|can) "
     rf"{SOFT}(?!not\b|you\b|we\b|i\b|they\b|he\b|she\b)(?P<what>\S.*)"
 )
 _NAMED_TO = re.compile(
@@ -187,7 +187,7 @@ def assignments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
                 continue
             span = span_of(sentence, first, hearing)
             cue = cue_of("assign", span, strength - (0.25 if sentence.asks or " can " in found[0][:40] else 0.0), owner)
-            if cue and cue.what and (pattern in (_RESPONSIBLE, _FOR_ROLE) or starts_a_task(span.words) or cue.due.date):
+            if cue and cue.what and (pattern in (_RESPONSIBLE, _FOR_ROLE) or starts_a_task(span.words) or is_light(span.words) or cue.due.date):
                 yield cue
                 return
 

@@ -79,7 +79,7 @@ class Extractor:
             for sentence in sentences(utterance):
                 found = [cue for policy in POLICIES for cue in policy(sentence, hearing)]
                 waiting = self.book.request is not None
-                for cue in reconciled(found, sentence):
+                for cue in self._one_answer(reconciled(found, sentence), sentence):
                     if cue.kind != "agree" or not waiting:  # that yes answers the request
                         self._apply(cue, sentence)
                 self.book.heard(sentence)
@@ -91,6 +91,19 @@ class Extractor:
         """The items that the end of the meeting settles: a request that was never answered has no owner."""
         self._lapse()
         return self.book.taken()
+
+    def _one_answer(self, found: list[Cue], sentence: Sentence) -> list[Cue]:
+        """ "Can somebody tell the parents?" "Yes, I'll send a message tonight.": how it is done is no second task."""
+        request = self.book.request
+        yes = next((cue for cue in found if cue.kind == "accept"), None)
+        how = next((cue for cue in found if cue.kind == "commit" and cue.what), None)
+        more = re.search(r"(?<!\S)(?:and|also|too|as well|then|but)(?!\S)", sentence.plain)
+        if not (request and request.cue.what and yes and how) or more or self.book.at - request.at > 1:
+            return found
+        if request.sentence.speaker == sentence.speaker or "bare" in request.cue.details:
+            return found
+        answer = replace(yes, due=how.due or yes.due, strength=0.75)
+        return [answer if cue is yes else cue for cue in found if cue is not how]
 
     def _apply(self, cue: Cue, sentence: Sentence) -> None:
         book = self.book
@@ -315,7 +328,10 @@ class Extractor:
         also = (*request.also, request.sentence.utterance_id)
         adds = cue.details.get("adds", "")
         if not asked.what:  # "Can you do that?"
-            number = book.latest("action", 2 * ANSWERED_WITHIN, lambda item: not item.owner)
+            asker = Owner("speaker", request.sentence.speaker)  # who may pass on what he has just taken
+            number = book.latest("action", WELCOMED_WITHIN, lambda item: item.owner == asker)
+            if number is None:
+                number = book.latest("action", 2 * ANSWERED_WITHIN, lambda item: not item.owner)
             if number is not None:
                 self._hand_over(number, owner, (*also, sentence.utterance_id), due=cue.due or asked.due)
             return

@@ -50,7 +50,7 @@ _OUTCOMES: tuple[tuple[re.Pattern[str], float], ...] = tuple(
         (rf"{_LED}(?:{_SO} )*(?P<what>no more (?!than\b|questions?\b|time\b|about\b|i\b|we\b|or\b|to\b|of\b)\w+(?: \S+)*)", 0.52),
         (rf"{_LED}(?:{_SO} )*(?P<what>no (?!problem|bother|worr|idea|objection|doubt|need|thanks|one\b|way\b|reason|wonder|chance|matter|question|offence|harm|i\b|we\b|it\b|that\b|not\b|but\b|the\b|you\b|he\b|she\b|they\b)[\w'-]+(?: [\w'-]+){{0,4}}? (?:before|after|until|without|during|in|on|for|this|next|{_TIMED})(?!\S).*)", 0.5),
         (rf"{_LED}(?:{_SO} )*(?P<what>nobody \w+s? .*(?:{_TIMED}|without|before|unless|until)(?!\S).*)", 0.52),
-        (r"(?<!\S)(?:(?:the )?motion (?:is )?carried|(?:that|it) is (?:settled|decided|agreed)|agreed|decided)(?: then)? (?P<what>(?:we|the|our|from|no|nobody|everybody) \S.*)", 0.65),
+        (r"(?<!\S)(?:(?:the )?motion (?:is )?carried|(?:that|it) is (?:settled|decided|agreed)|agreed|decided|decision (?:made|taken))(?: then)? (?P<what>(?:we|the|our|from|no|nobody|everybody) \S.*)", 0.65),
         (rf"{_LED}(?:{_SO} )*(?:i|we) (?:do not|will not) want (?P<what>\S.*) and that is (?:final|that|it)$", 0.6),
     )
 )  # fmt: skip
@@ -122,6 +122,9 @@ _MOTIONS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
         (rf"(?<!\S)(?:let us|we|can we|shall we|i would rather|i would rather we|could we) {SOFT}(?P<what>make it (?!clear|easier|short|quick|work|to\b|in\b)(?:the |a |an )?[\w'-]+.*)", 0.42),
         (rf"(?<!\S)let us {SOFT}(?P<what>(?:scrap|drop|cancel|forget|postpone|skip|keep|hold|stick|rent|hire|invite|meet|do|have|get|make|offer|take|run|pay|ask) (?!it there|that|on\b|it open)\S.*)", 0.4),
         (rf"(?<!\S)(?:all (?:those )?in favour of|(?:is )?everybody (?:is )?(?:happy|fine|okay|agreed|in agreement) (?:with|on|to)|are (?:we|you) all (?:happy|fine|okay) with|any objections to) (?P<what>\S.*)", 0.42),
+        (rf"(?<!\S)i (?:would )?say (?:that )?we {SOFT}(?P<what>\S.*)", 0.4),
+        (r"(?<!\S)(?P<what>let us not (?!forget\b|go\b|talk\b|worry\b|start\b|get\b|discuss\b|argue\b)\S.*)", 0.4),
+        (rf"^(?:{_SO} )*(?P<what>we are (?:not )?(?!going|talking|looking|thinking|having|being|trying|getting|working|meeting|running|waiting|still|doing|missing|coming|using|saying|speaking|discussing|hoping)\w+ing \S.*)", 0.4),
         (rf"(?<!\S)i would {SOFT}(?P<what>(?:go for|go with|take|pick|choose|prefer|vote for|keep|stick with) (?!it\b|that\b|this\b|a look\b)\S.*)", 0.34),
         (rf"^(?:{_SO} )*we (?:will|are going to) (?P<what>(?!not\b|see\b|be\b|have\b|get\b|go\b|come\b|talk\b|discuss\b|start\b|need\b|know\b|find\b|move\b|look\b|try\b)\w+ \S.*)", 0.4),
     )

@@ -91,7 +91,9 @@ class Span:
         return kept
 
     def _dated(self, word: int) -> bool:
-        return self.found is not None and self.found.first <= word < self.found.last
+        if self.found is None or not self.found.first <= word < self.found.last:
+            return False
+        return not self.sentence.original(word, word + 1).lower().endswith(("'s", "’s"))  # "Saturday's shift"
 
     @property
     def text(self) -> str:

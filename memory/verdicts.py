@@ -207,6 +207,7 @@ _RISKS = tuple(
     re.compile(pattern)
     for pattern in (
         r"(?<!\S)(?:there is|there are|there was|we have|we see|i see|we run|it is)(?: \w+){0,2}? (?:a|the|some|one|another|big|real|high|serious)?(?: \w+)? ?(?:risk|danger|threat|chance)(?: here)? (?:that|of|is that|with) (?P<what>\S.*)",
+        r"(?<!\S)(?:there is|there was|we run|we have)(?: \w+){0,2}? (?:risk|danger|chance) (?P<what>(?:the|we|it|they|he|she|nobody|our|a|this) (?:\S+ ){0,6}?(?:will|would|might|may|could|can not|does|do|is|gets?)\b.*)",
         r"(?<!\S)(?:the|a|one|another|our|my)(?: \w+)? (?:risk|danger|threat|worry|fear|concern) (?:is|here is|would be|with that is)(?: that)? (?P<what>\S.*)",
         r"(?<!\S)(?:i am|we are)(?: a bit| a little| very| really| quite)? (?:worried|concerned|afraid|anxious|nervous) (?:that|about) (?P<what>\S.*)",
         r"(?<!\S)(?:i am|we are)(?: a bit| a little| very| really)? afraid (?P<what>(?:we|it|they|the|he|she|there|nobody|somebody) (?:\w+ )*?(?:might|may|could|will|is going to) .*)",
