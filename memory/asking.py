@@ -18,7 +18,7 @@ _TAGGED = re.compile(
 )
 _MIND = re.compile(rf"(?:^|(?<!\S)(?:[^\W\d_]+|you) )mind {SOFT}(?P<what>\w+ing\b.*)")
 _IF_YOU = re.compile(
-    rf"^(?:(?:[^\W\d_]+|so|and|then|and then|okay) )?if you (?:could|would|can)(?: please| just| maybe| also)* (?P<what>\S.*)"
+    r"^(?:(?:[^\W\d_]+|so|and|then|and then|okay) )?if you (?:could|would|can)(?: please| just| maybe| also)* (?P<what>\S.*)"
 )
 _IN_CHARGE = re.compile(
     r"(?<!\S)you (?:are|will be) (?:in charge of|responsible for|looking after|taking care of|taking on|taking over|down for) (?P<what>(?!it\b|that\b|this\b)\S.*)"
@@ -47,7 +47,9 @@ def asked_of_you(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         group = next(key for key, words in found.groupdict().items() if words)
         last = sentence.word_at(found.end(group) + 1)
         span = Span(sentence, sentence.word_at(found.start(group)), last, hearing.day, hearing.language)
-        if span.words and (span.refers or does_something(span.words) or pattern in (_MIND, _IN_CHARGE) or span.due.date):
+        if span.words and (
+            span.refers or does_something(span.words) or pattern in (_MIND, _IN_CHARGE) or span.due.date
+        ):
             cue = cue_of("ask", span, strength + (0.08 if name else 0.0), owner)
             if pattern is _IN_CHARGE and name and not span.refers:
                 cue = Cue("ask", span.text, owner, span.due, 0.55)

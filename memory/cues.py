@@ -187,7 +187,16 @@ def assignments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
                 continue
             span = span_of(sentence, first, hearing)
             cue = cue_of("assign", span, strength - (0.25 if sentence.asks or " can " in found[0][:40] else 0.0), owner)
-            if cue and cue.what and (pattern in (_RESPONSIBLE, _FOR_ROLE) or starts_a_task(span.words) or is_light(span.words) or cue.due.date):
+            if (
+                cue
+                and cue.what
+                and (
+                    pattern in (_RESPONSIBLE, _FOR_ROLE)
+                    or starts_a_task(span.words)
+                    or is_light(span.words)
+                    or cue.due.date
+                )
+            ):
                 yield cue
                 return
 

@@ -121,7 +121,7 @@ _MOTIONS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
         (rf"(?<!\S)(?:how about|what about|why not) (?:we )?{SOFT}(?P<what>(?!if\b|i\b|you\b|me\b|him\b|her\b|them\b|that\b|it\b|this\b)\S.*)", 0.34),
         (rf"(?<!\S)(?:let us|we|can we|shall we|i would rather|i would rather we|could we) {SOFT}(?P<what>make it (?!clear|easier|short|quick|work|to\b|in\b)(?:the |a |an )?[\w'-]+.*)", 0.42),
         (rf"(?<!\S)let us {SOFT}(?P<what>(?:scrap|drop|cancel|forget|postpone|skip|keep|hold|stick|rent|hire|invite|meet|do|have|get|make|offer|take|run|pay|ask) (?!it there|that|on\b|it open)\S.*)", 0.4),
-        (rf"(?<!\S)(?:all (?:those )?in favour of|(?:is )?everybody (?:is )?(?:happy|fine|okay|agreed|in agreement) (?:with|on|to)|are (?:we|you) all (?:happy|fine|okay) with|any objections to) (?P<what>\S.*)", 0.42),
+        (r"(?<!\S)(?:all (?:those )?in favour of|(?:is )?everybody (?:is )?(?:happy|fine|okay|agreed|in agreement) (?:with|on|to)|are (?:we|you) all (?:happy|fine|okay) with|any objections to) (?P<what>\S.*)", 0.42),
         (rf"(?<!\S)i (?:would )?say (?:that )?we {SOFT}(?P<what>\S.*)", 0.4),
         (r"(?<!\S)(?P<what>let us not (?!forget\b|go\b|talk\b|worry\b|start\b|get\b|discuss\b|argue\b)\S.*)", 0.4),
         (rf"^(?:{_SO} )*(?P<what>we are (?:not )?(?!going|talking|looking|thinking|having|being|trying|getting|working|meeting|running|waiting|still|doing|missing|coming|using|saying|speaking|discussing|hoping)\w+ing \S.*)", 0.4),

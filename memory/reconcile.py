@@ -9,7 +9,6 @@ from memory.notes import Cue
 from memory.standing import doubted
 from memory.wording import Sentence, stem
 
-
 LEAST = 0.3  # strength below which words say nothing
 
 
@@ -20,7 +19,7 @@ def reconciled(found: list[Cue], sentence: Sentence) -> list[Cue]:
     kinds = {cue.kind for cue in found}
     decision = max((cue.strength for cue in found if cue.kind == "decide"), default=0.0)
     task = max((cue.strength for cue in found if cue.kind in ("commit", "assign", "ask")), default=0.0)
-    kept = []
+    kept: list[Cue] = []
     for cue in found:
         ours = cue.kind == "need" and cue.owner.kind == "group"
         if ours and decision and not (cue.due.date and decision < 0.6):
