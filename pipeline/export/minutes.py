@@ -7,6 +7,7 @@ were said, and the passages. The last line says of which meeting it is and sums 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -14,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from memory.minutes import Line as Said
 from memory.minutes import Minutes
 from memory.notes import DECIDED, DONE, DROPPED, OPEN, Item, Passage
 from pipeline.events import PipelineError
@@ -109,10 +111,23 @@ def _summary(minutes: Minutes) -> Iterator[Block]:
         yield Heading("Summary")
         yield Listing(
             tuple(
-                Paragraph((line.text, *_heard(minutes, line.evidence)), f"s{n}", data=_facts(minutes, line.evidence))
+                Paragraph(
+                    (*_speaker(minutes, line), line.text, *_heard(minutes, line.evidence)),
+                    f"s{n}",
+                    data=_facts(minutes, line.evidence),
+                )
                 for n, line in enumerate(minutes.summary, 1)
             )
         )
+
+
+def _speaker(minutes: Minutes, said: Said) -> Line:
+    """Who said a sentence of the summary, so that its "I" is somebody; () for a rewritten one."""
+    speakers = {u.speaker for u in minutes.utterances if u.id in said.evidence and u.speaker}
+    if said.rewritten or len(speakers) != 1:
+        return ()
+    (label,) = speakers
+    return (Soft(f"{next((p.name for p in minutes.people if p.label == label), label)}: "),)
 
 
 def _topics(minutes: Minutes) -> Iterator[Block]:
@@ -143,20 +158,24 @@ def _actions(minutes: Minutes) -> Iterator[Block]:
     yield Heading("Actions")
     rows = []
     for item in found:
-        when = (
-            f"{item.due.phrase} ({item.due.date})"
-            if item.due.phrase and item.due.date
-            else item.due.phrase or item.due.date
-        )
         cells: tuple[Line, ...] = (
             (_capital(item.what), *_notes(minutes, item)),
             (minutes.said_by(item.owner) or "nobody yet",),
-            (when,),
+            _when(item),
             (item.status,),
             _heard(minutes, item.evidence),
         )
         rows.append(Row(cells, item.id, _item_facts(minutes, item)))
     yield Table(("What", "Who", "By when", "State", "Heard"), tuple(rows), (5, 2, 2.5, 1.2, 1.9))
+
+
+def _when(item: Item) -> Line:
+    """The day, and behind it the words it was said in; the words alone where they name no day."""
+    if not item.due.date:
+        return (item.due.phrase,)
+    day = date.fromisoformat(item.due.date)
+    spelled = f"{day:%a} {day.day} {day:%B %Y}"
+    return (spelled, Soft(f" ({item.due.phrase})")) if item.due.phrase else (spelled,)
 
 
 def _open_points(minutes: Minutes) -> Iterator[Block]:
@@ -186,11 +205,17 @@ _SECTIONS: tuple[Callable[[Minutes], Iterator[Block]], ...] = (
 
 def _item_line(minutes: Minutes, item: Item) -> Paragraph:
     line: Line = (
-        _capital(item.what),
+        _capital(item.what) + ("?" if item.kind == "question" and _ASKS.match(item.what) else ""),
         *_notes(minutes, item, state=item.status not in (OPEN, DECIDED)),
         *_heard(minutes, item.evidence),
     )
     return Paragraph(line, item.id, data=_item_facts(minutes, item))
+
+
+_ASKS = re.compile(
+    r"(?:do|does|did|is|are|was|can|could|should|shall|will|would|has|have|who|whose|what|which|where|when|why|how)\b[^?]*$",
+    re.IGNORECASE,
+)
 
 
 def _carried_line(minutes: Minutes, item: Item) -> Paragraph:
@@ -211,13 +236,37 @@ def _carried_line(minutes: Minutes, item: Item) -> Paragraph:
 
 def _notes(minutes: Minutes, item: Item, *, state: bool = False) -> Line:
     """The item's state if wanted, its history where it has one, and its passages, behind it in small."""
-    steps = [step(minutes, before, change) for before, change in zip(item.history, item.history[1:], strict=False)]
-    steps = [each for each in steps if each]
+    steps = list(filter(None, _steps(minutes, item)))
     word = item.status
     said = [] if not state or any(each.startswith(word) for each in steps) else [word]
-    places = list(dict.fromkeys(f"see {_place(passage)}" for passage in item.passages))
+    places = [f"see {place}" for place in _places(item.passages)]
     told = "; ".join([*said, *steps, *places])
     return (Soft(f" ({told})"),) if told else ()
+
+
+def _steps(minutes: Minutes, item: Item) -> Iterator[str]:
+    """What became of the item, without what its row says anyway: whose it is now, if it was nobody's before."""
+    had = item.history[0].owner
+    for before, change in zip(item.history, item.history[1:], strict=False):
+        first = change.change == "assigned" and not had and change.owner == item.owner and not change.by
+        yield "" if first else step(minutes, before, change, had=had)
+        had = change.owner or had
+
+
+def _places(passages: Sequence[Passage]) -> list[str]:
+    """The places, pages of one document together: "budget.pdf, pages 1 and 2"."""
+    pages: dict[str, list[int]] = {}
+    for passage in passages:
+        if passage.page:
+            pages.setdefault(passage.document, []).append(passage.page)
+    found: dict[str, None] = {}
+    for passage in passages:
+        several = sorted(set(pages.get(passage.document, ())))
+        if len(several) > 1 and passage.page:
+            found[f"{passage.document}, pages {', '.join(map(str, several[:-1]))} and {several[-1]}"] = None
+        else:
+            found[_place(passage)] = None
+    return list(found)
 
 
 def _capital(text: str) -> str:
