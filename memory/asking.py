@@ -173,6 +173,27 @@ def progressive(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 _ACTION_FOR = re.compile(
     r"^(?:(?:so|and|okay|next|then|an|one|another|the) )*(?:action|task|to do|todo|job|action item|action point) (?:for|on|to) (?P<who>[^\W\d_]+) (?:is )?(?:to )?(?P<what>\S.*)"
 )
+_FRONTED = re.compile(
+    r"^(?:(?:so|and|okay|now|then|what about|how about|about|as for|regarding) )*(?P<what>(?:the|that|those|these|your|our|my) [\w' -]+?) "
+    r"(?:can|could|will|would) you (?:\w+ ){0,2}?(?P<it>it|that|those|them|these|one)(?!\S)"
+)
+
+
+def fronted(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "The posters, Ben, can you do those by Monday?": what "those" are stands at the sentence's head."""
+    found = _FRONTED.search(sentence.plain)
+    if not found:
+        return
+    first, last = sentence.word_at(found.start("what")), sentence.word_at(found.end("what") + 1)
+    if last - first > 2 and hearing.people.is_name(sentence, last - 1):
+        last -= 1
+    name = vocative(sentence, hearing.people)
+    due = span_of(sentence, sentence.word_at(found.start("it")), hearing).due
+    span = Span(sentence, first, last, hearing.day, hearing.language)
+    if any(word not in STOP for word in span.words):
+        yield Cue("ask", span.text, hearing.people.owner(name) if name else NOBODY, due, 0.55)
+
+
 _CLEFT = re.compile(
     r"(?<!\S)it (?:is|will be|is going to be) (?P<who>[^\W\d_]+) who (?:will |is going to |is to |should )?(?P<what>\S.*)"
 )
@@ -222,4 +243,4 @@ def placed(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         return
 
 
-POLICIES: tuple[Policy, ...] = (asked_of_you, wanted_things, bare_imperatives, progressive, others, placed)
+POLICIES: tuple[Policy, ...] = (asked_of_you, wanted_things, bare_imperatives, progressive, others, placed, fronted)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from memory.doing import does_something, is_light, starts_a_task
@@ -137,7 +137,10 @@ def requests(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         for found, first in matches(pattern, sentence):
             if "please" in found[0].split()[:1] and not does_something(found["what"].split()):
                 continue
-            cue = cue_of("ask", span_of(sentence, first, hearing), strength, owner)
+            span = span_of(sentence, first, hearing)
+            cue = cue_of("ask", span, strength, owner)
+            if cue and not cue.what and span.does:
+                cue = replace(cue, details={"doing": span.text})
             if cue and (cue.what or pattern is _ASKS[0][0]):
                 yield cue
                 return

@@ -42,7 +42,7 @@ _TALK = re.compile(
     r"get (?:back to (?:that|it|this)|to (?:that|it|this)|into|started|it|that|there|on|rid|the idea|used)|move (?:on|back|over to)|"
     r"talk (?:about|a|you|more)|speak (?:about|up|louder)|discuss|start(?: with)?(?: the meeting)?$|start (?:with|by|off|now|from)|begin|continue|stop (?:here|there|now)|"
     r"finish(?: here| now| with| up| the meeting| in time)?$|skip|wait|"
-    r"take (?:a (?:look|break|minute|second|vote|seat)|part|that into|it from|over from here|notes|long|too)|give (?:you|us|it a)|"
+    r"(?:give|make|show) (?:\w+ )?an? (?:example|idea|impression|guess)|take (?:a (?:look|break|minute|second|vote|seat)|part|that into|it from|over from here|notes|long|too)|give (?:you|us|it a)|"
     r"show (?:you|us|them how)|look (?:like|at (?:that|this|it|the (?:screen|slide|table|next))|good|nice|forward)|read (?:it|that|out)|explain|describe|"
     r"put (?:it|that) (?:this way|like)|call (?:it|that|them)|make (?:sense|it|a (?:decision|choice|point|list of what))|ask (?:you|a question|one|something)|repeat (?:that|it|myself)|"
     r"say|sound|admit|suggest|point|add that|add (?:something|one (?:thing|more))|mention|keep (?:going|it|that|in mind|to)|hold (?:on|it there|that thought|my)|work (?:fine|well|out|for|like|if|with that)|"

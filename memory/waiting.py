@@ -180,6 +180,17 @@ class Waiting:
                 self._ledger.take_on(replace(cue, kind="commit", what=what), sentence, also=(before.utterance_id,))
                 return
 
+    def _point_out(self, request: Asked, cue: Cue, owner: Owner, sentence: Sentence) -> None:
+        """ "We need an interpreter." "Can you find one?" "Sure.": what "one" is stands before the request."""
+        before = [s for s in self.book.recent if s.start_s <= request.sentence.start_s and s != request.sentence]
+        for earlier in reversed(before[-2:]):
+            if thing := last_thing(earlier):
+                what = POINTS_AT.sub(thing, request.cue.details["doing"], count=1)
+                due = cue.due if cue.due.date else request.cue.due
+                also = (earlier.utterance_id, *request.also, request.sentence.utterance_id)
+                self._ledger.take_on(Cue("assign", what, owner, due, request.cue.strength + 0.1), sentence, also=also)
+                return
+
     def _settle(self, request: Asked, cue: Cue, sentence: Sentence) -> None:
         """Somebody accepts what was asked: it is his, whoever was asked, unless a group was."""
         book = self.book
@@ -196,6 +207,8 @@ class Waiting:
                 number = book.latest("action", 2 * ANSWERED_WITHIN, lambda item: not item.owner)
             if number is not None:
                 self._ledger.hand_over(number, owner, (*also, sentence.utterance_id), due=cue.due or asked.due)
+            elif asked.details.get("doing"):
+                self._point_out(request, cue, owner, sentence)
             return
         settled = Cue(
             "assign",
