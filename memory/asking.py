@@ -220,7 +220,7 @@ _IS_WITH = re.compile(
     r"(?:^|(?<!\S)(?:so|then|okay|and|that means|right) )(?:(?:so|then|okay|right) )*(?P<what>(?:(?:the|that|this|your|our|my) )?\S(?:.{0,40}\S)?) (?:is|are|stays|sits|lies|rests) with (?P<who>[^\W\d_]+)(?: then| now| for now)?$"
 )
 _TAKES = re.compile(
-    r"(?:^|(?<!\S)(?:so|then|okay|and|right|great|good) )(?P<who>[^\W\d_]+) (?:has got|has|takes|gets|owns|is on|will take|will have) (?P<what>(?:the|that|this) .*|that|it|this)$"
+    r"(?:^|(?<!\S)(?:so|then|okay|and|right|great|good) )(?P<who>[^\W\d_]+) (?:has got|takes|owns|will take) (?P<what>(?:the|that|this) .*|that|it|this)$"
 )
 
 

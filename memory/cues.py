@@ -13,7 +13,7 @@ from datetime import date
 from memory.doing import does_something, is_light, starts_a_task
 from memory.notes import NOBODY, Cue, Owner
 from memory.people import EVERYBODY, ROLE, TEAM, People, vocative
-from memory.tasks import Span
+from memory.tasks import Span, infinitive
 from memory.wording import Sentence
 
 
@@ -231,6 +231,7 @@ _NEEDS: tuple[tuple[re.Pattern[str], float, str], ...] = tuple(
         (rf"(?<!\S)(?:we|i) (?:will |would |shall |still )*{SOFT}(?:need|want) (?:somebody|one person|a volunteer) (?:to|who (?:can|could|will)) {SOFT}(?P<what>\S.*)", 0.55, ""),
         (rf"(?<!\S)who {SOFT}(?:is going to|will|can|could|wants to|would like to|should|has time to|would|is able to|is willing to) {SOFT}(?P<what>\S.*)", 0.45, "who"),
         (rf"(?<!\S)who (?:is|are) {SOFT}(?!going\b|coming\b|having\b|being\b|saying\b|talking\b|asking\b|looking\b|missing\b)(?P<what>\w+ing\b.*)", 0.45, "who"),
+        (r"^(?:(?:and|so|okay|then|but|now) )*who (?P<what>\w+s (?:the|our|a|an|these|those|out|up) \S.*)", 0.45, "who"),
         (r"(?<!\S)(?:any volunteers|volunteers|who volunteers|anybody|who is up|any takers) (?:for|to) (?P<what>\S.*)", 0.45, "who"),
         (r"(?<!\S)(?P<what>(?:the|this|that|our|a|an) (?:\w+ ){1,7}?(?:needs? to be|has to be|have to be|must be|should be|still needs to be) (?:\w+ly )?(?:updated|sent|written|checked|fixed|done|finished|prepared|booked|ordered|tested|reviewed|signed|repeated|translated|printed|published|cleaned|arranged|organised|organized|submitted|paid|confirmed|cancelled|called|informed|invited|repaired|replaced|rewritten|corrected|completed|measured|collected|shared|delivered|drafted|revised|installed|renewed|scheduled|clarified|investigated)\b.*)", 0.45, ""),
         (r"(?<!\S)(?:what (?:still )?(?:needs|remains|has) to be done is(?: to)?|it remains to|still to do is(?: to)?|the next step is to|next step is to) (?P<what>\S.*)", 0.5, ""),
@@ -262,7 +263,8 @@ def needs(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             )
             if cue:
                 details = {"asks_who": "yes"} if owner == "who" else {}
-                yield Cue("need", cue.what, held, cue.due, cue.strength, cue.about, details)
+                what = infinitive(cue.what) if owner == "who" else cue.what
+                yield Cue("need", what, held, cue.due, cue.strength, cue.about, details)
                 return
 
 

@@ -10,7 +10,7 @@ from memory.cues import SOFT, Hearing, Policy, cue_of, me, span_of
 from memory.doing import base_form, does_something, starts_a_task
 from memory.notes import NOBODY, Cue
 from memory.people import vocative
-from memory.tasks import Span
+from memory.tasks import Span, infinitive
 from memory.wording import Sentence, content_of
 
 _LEAD = re.compile(
@@ -126,7 +126,9 @@ def confirmations(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     span = span_of(sentence, at + 1, hearing)
     if outcome or span.due.date:
         owner = hearing.people.owner(found["who"])
-        yield Cue("assign", "" if span.refers else span.text, owner, span.due, 0.6, "that" if span.refers else "")
+        yield Cue(
+            "assign", "" if span.refers else infinitive(span.text), owner, span.due, 0.6, "that" if span.refers else ""
+        )
 
 
 _WOULD = re.compile(

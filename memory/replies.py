@@ -103,6 +103,25 @@ _HANDS_ME = re.compile(
     r"(?<!\S)(?:leave|give|hand|pass) (?P<what>(?:the|your|those|these|all the) \S.*?) (?:over |on )?(?:to|with) me(?!\S)|"
     r"(?<!\S)(?:put me|put my name|sign me) (?:down|up) for (?P<down>(?:the|a|an) \S.*)"
 )
+_TAKES_OVER = re.compile(
+    r"(?<!\S)(?:let me|i will|i can|i could|shall i|i am happy to|i would happily) (?:gladly |happily |just )?(?:take|lift) (?P<what>(?:the|that|this|your|all the) \S.*?|it|that|this) (?:off|from|away from|over from) (?:you|your (?:hands|plate|desk|shoulders|list)|him|her|them|[^\W\d_]+)(?!\S)|"
+    r"(?<!\S)(?:let me|i will|i can|i could) (?:gladly |happily )?(?:take over|step in for|stand in for|cover for|jump in for) (?P<over>(?:you |him |her |them |[^\W\d_]+ )?(?:on |with |for )?(?:the|that|this|your) \S.*)"
+)
+
+
+def takes_over(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "Let me take the survey off you": a task changes hands."""
+    found = _TAKES_OVER.search(sentence.plain)
+    if not found or (sentence.asks and "shall i" not in sentence.plain):
+        return
+    group = "what" if found["what"] else "over"
+    first, last = sentence.word_at(found.start(group)), sentence.word_at(found.end(group) + 1)
+    span = Span(sentence, first, last, hearing.day, hearing.language)
+    yield Cue(
+        "move", span.text, me(sentence), span_of(sentence, first, hearing).due, 0.65, "that" if span.refers else ""
+    )
+
+
 _SUBJECTLESS = re.compile(
     r"^(?:(?:yes|sure|okay|i am|i would be|and|also|always|very|more than) )*(?:happy|glad|delighted|pleased|willing) to (?P<what>\S.*)"
 )
@@ -186,4 +205,4 @@ def promises(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 
 
 _HANDED = re.compile(r"(?<!\S)you (?:will|shall) (?:get|have) (?:it|them|that|those|one)(?!\S)")
-POLICIES: tuple[Policy, ...] = (answers, claims, takings, asks_back, promises)
+POLICIES: tuple[Policy, ...] = (answers, claims, takings, takes_over, asks_back, promises)

@@ -146,6 +146,13 @@ def _named_as_a_task(text: str) -> str:
     return f"{base.capitalize() if first[0].isupper() else base} {rest}"
 
 
+def infinitive(text: str) -> str:
+    """ "does the figures" as "do the figures"; as it was said where the stem would change."""
+    first, _, rest = text.partition(" ")
+    base = "do" if first.lower() == "does" else base_form(first.lower())
+    return f"{base} {rest}" if (rest and stem(base) == stem(first.lower())) or first.lower() == "does" else text
+
+
 _POINTS = frozenset("it that this them those these him her you us over out to for on up too also myself one".split())
 _TRAILING = frozenset(
     "and or but so then to the a an of for with by on in at okay also please is that right now too just maybe i we you um "

@@ -15,6 +15,7 @@ from memory.wording import POINTS_AT, Sentence, content_of, last_thing, likeness
 ANSWERED_WITHIN = 6  # sentences
 WELCOMED_WITHIN = 2  # sentences
 CLAIMED_WITHIN = 3  # sentences: what nobody had yet, and somebody then takes without naming it
+NAMED_WITHIN = 6  # sentences: what "that" may be, from its naming to the yes
 YES_WITHIN, BARE_WITHIN = 3, 2  # sentences after which a mere yes answers something else
 
 
@@ -66,8 +67,16 @@ class Waiting:
         waits = self.book.request
         if "bare" in cue.details and waits and self.book.at - waits.at <= WELCOMED_WITHIN and waits.cue.what:
             return  # "Take the stairs": hardly a new request
+        if not cue.what and not cue.details.get("doing") and self._has_it(sentence):
+            return  # "Would you?", to who has just taken it: that is thanks
         self.lapse()
         self.book.request = Asked(cue, sentence, self.book.at)
+
+    def _has_it(self, sentence: Sentence) -> bool:
+        """Whether another speaker has just taken what was talked of."""
+        number = self.book.latest("action", 1)
+        owner = self.book.items[number].owner if number is not None else NOBODY
+        return owner.kind == "speaker" and owner.name != sentence.speaker
 
     def refuse(self, cue: Cue, sentence: Sentence) -> None:
         request = self.book.request
@@ -204,7 +213,7 @@ class Waiting:
             asker = Owner("speaker", request.sentence.speaker)  # who may pass on what he has just taken
             number = book.latest("action", WELCOMED_WITHIN, lambda item: item.owner == asker)
             if number is None:
-                number = book.latest("action", 2 * ANSWERED_WITHIN, lambda item: not item.owner)
+                number = book.latest("action", NAMED_WITHIN, lambda item: not item.owner)
             if number is not None:
                 self._ledger.hand_over(number, owner, (*also, sentence.utterance_id), due=cue.due or asked.due)
             elif asked.details.get("doing"):

@@ -116,7 +116,7 @@ FORMS = [  # what was said by whom, owner, what, due
     (("1 And take photos of the roof, will you?", "3 Will do."), "S3", "take photos of the roof", ""),
     (("1 Who chases the printer?", "2 I can chase the printer.", "1 That would be great."), "S2", "chase the printer", ""),
     (("2 Shall I write the letter?", "1 Yes, please."), "S2", "write the letter", ""),
-    (("1 Okay, so Maria does the slides by Friday.",), "S2", "does the slides", "2026-03-13"),
+    (("1 Okay, so Maria does the slides by Friday.",), "S2", "do the slides", "2026-03-13"),
     (("2 I said I would write the guide, but I haven't got round to it.", "2 It'll be done by Monday."), "S2", "write the guide", "2026-03-16"),
     (("2 I book the hall in two weeks.",), "S2", "book the hall", "2026-03-24"),
     (("1 Maria, can you book the hall?", "2 Sure.", "2 By Friday."), "S2", "book the hall", "2026-03-13"),
