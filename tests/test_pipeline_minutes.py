@@ -46,7 +46,12 @@ def noted(events: list[Event]) -> list[Event]:
 
 
 def test_what_is_read_says_whose_words_they_are_and_which_day_is_meant() -> None:
-    lines = (*TALK, ("S1", "Do we need a display?"), ("S2", "I don't know yet."), ("S1", "Okay, so we leave that open."))
+    lines = (
+        *TALK,
+        ("S1", "Do we need a display?"),
+        ("S2", "I don't know yet."),
+        ("S1", "Okay, so we leave that open."),
+    )
     text = render(minutes_of(noted(talk(*lines))), "md").decode()
     assert "Speaker 2: Somebody has to book the hall in two weeks." in text
     assert "| Fri 13 March 2026 (by Friday) |" in text
@@ -97,7 +102,9 @@ def _edit_by_hand(path: Path, before: str, after: str) -> None:
 
 
 @pytest.mark.parametrize("format", READERS)
-@pytest.mark.parametrize("cell", [("by Friday", "by Monday"), ("13 March 2026", "20 March 2026"), ("Speaker 2", "Speaker 1")])
+@pytest.mark.parametrize(
+    "cell", [("by Friday", "by Monday"), ("13 March 2026", "20 March 2026"), ("Speaker 2", "Speaker 1")]
+)
 def test_an_edited_cell_of_the_action_table_is_named(tmp_path: Path, format: str, cell: tuple[str, str]) -> None:
     events, path = noted(talk(*TALK)), tmp_path / f"m.{format}"
     path.write_bytes(render(minutes_of(events), format))
