@@ -1,4 +1,4 @@
-"""Minutes measured: `python -m bench.minutes --sample [--audio]`, `--talks known|held|sample [--noise]`, `--ami DIR`."""
+"""Minutes measured: `python -m bench.minutes --sample [--audio]`, `--talks known|held|fresh|sample [--noise]`, `--ami DIR`."""
 
 from __future__ import annotations
 
@@ -237,11 +237,11 @@ def main() -> None:
     parser.add_argument("--audio", action="store_true", help="from the recording instead of the words")
     parser.add_argument("--ami", type=Path, help="folder of AMI meetings, say ../shared/data/ami/dev")
     parser.add_argument(
-        "--talks", choices=("known", "held", "sample"), help="short made meetings, or the sample's words"
+        "--talks", choices=("known", "held", "fresh", "sample"), help="short made meetings, or the sample's words"
     )
     parser.add_argument("--noise", action="store_true", help="with --talks: words misheard at several rates")
     parser.add_argument(
-        "--misses", action="store_true", help="with --talks: what was missed, to stderr; not for held ones"
+        "--misses", action="store_true", help="with --talks: what was missed, to stderr; not of fresh ones"
     )
     given = parser.parse_args()
     if given.talks:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
+from memory.doing import does_something, is_light, starts_a_task
 from memory.notes import NOBODY, Cue, Owner
 from memory.people import EVERYBODY, ROLE, TEAM, People, vocative
-from memory.tasks import Span, starts_a_task
+from memory.tasks import Span, infinitive
 from memory.wording import Sentence
 
 
@@ -33,7 +34,7 @@ _SUBJECTLESS = re.compile(
 )
 
 
-def _match(pattern: re.Pattern[str], sentence: Sentence) -> Iterator[tuple[re.Match[str], int]]:
+def matches(pattern: re.Pattern[str], sentence: Sentence) -> Iterator[tuple[re.Match[str], int]]:
     """Each match, and the word at which its group "what" begins."""
     for found in pattern.finditer(sentence.plain):
         yield found, sentence.word_at(found.start("what"))
@@ -60,7 +61,7 @@ _COMMITS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
     for pattern, strength in (
         (rf"(?<!\S)(?:(?<!if )(?<!when )(?<!as )i|me and \w+|\w+ and i) {SOFT}{_WILL} (?!not\b|never\b){SOFT}(?P<what>\S.*)", 0.6),
         (rf"(?<!\S)(?<!if )i {SOFT}(?:promise|volunteer|offer|commit|plan|intend) to {SOFT}(?P<what>\S.*)", 0.65),
-        (r"(?<!\S)i would (?:be (?:happy|glad|willing) to|love to|like to volunteer to) (?P<what>\S.*)", 0.6),
+        (r"(?<!\S)i would (?:be (?:happy|glad|willing) to|love to|like to volunteer to|gladly|happily) (?!but\b)(?P<what>\S.*)", 0.6),
         (rf"(?<!\S)(?<!if )(?<!think )(?<!did )(?<!do )i {SOFT}(?:need|have|ought|am supposed) to {SOFT}(?P<what>\S.*)", 0.42),
         (rf"(?<!\S)i {SOFT}(?:should|must) {SOFT}(?!not\b|say\b|have\b)(?P<what>\S.*)", 0.38),
         (r"(?<!\S)let me (?P<what>(?:look into|look up|check (?:with|that with|whether|if)|find out|send|get back|ask|arrange|organise|handle|take care|draft|take (?:that|this|it) on)\b.*)", 0.5),
@@ -85,7 +86,7 @@ def commitments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
                 yield Cue("claim", "", mine, strength=strength, about="that")
                 continue
             span = span_of(sentence, sentence.word_at(found.start("what")), hearing)
-            cue = cue_of("commit", span, strength - (0.15 if hedged else 0.0), mine)
+            cue = cue_of("commit", span, strength - (0.25 if hedged else 0.0), mine)
             if cue:
                 doing = {"doing": span.text} if span.does else {}
                 yield cue if cue.what else Cue("claim", "", mine, cue.due, cue.strength, "that", doing)
@@ -99,7 +100,7 @@ _OFFER = re.compile(rf"(?<!\S)(?<!if )(?<!think )(?<!so )i {SOFT}(?:can|could|ma
 def offers(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "I can do the drop test instead of you": counts where a task waits for it."""
     mine = me(sentence)
-    for _, first in _match(_OFFER, sentence):
+    for _, first in matches(_OFFER, sentence):
         span = span_of(sentence, first, hearing)
         instead = bool(re.search(r"\binstead\b|\bfor (?:him|her|you)\b|\btake over\b", sentence.plain))
         cue = cue_of("offer", span, 0.55 if instead else 0.38, mine)
@@ -113,11 +114,14 @@ _ASKS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
     for pattern, strength in (
         (rf"(?<!\S)(?:can|could|would|will) (?:one of )?you {SOFT}(?:be able to |be so kind (?:as )?to |be willing to )?{SOFT}(?!mind\b|like\b|agree\b|say\b|have\b|want\b)(?P<what>\S.*)", 0.5),
         (r"(?<!\S)would you mind (?P<what>\w+ing\b.*)", 0.5),
+        (rf"(?<!\S)(?:(?:is there )?any chance (?:that )?you (?:could|can|would|might)|(?:would|do|will) you have (?:the |any )?time to|do you think you (?:could|can|would)|could i (?:get|ask) you to|i was wondering (?:if|whether) you (?:could|would|might)|"
+         rf"would you be up for) {SOFT}(?P<what>\S.*)", 0.5),
+        (rf"(?<!\S)(?:maybe you (?:could|can)|perhaps you (?:could|can)|why do not you|how about you) {SOFT}(?P<what>\S.*)", 0.25),
         (rf"(?<!\S)(?:i|we) (?:would like|want|need|would appreciate|would ask|expect) (?:it if )?you(?: all| two| guys)?(?: to| could| would)? {SOFT}(?P<what>\S.*)", 0.5),
         (rf"(?<!\S)can (?:i|we) ask you(?: all| two| guys)? to {SOFT}(?P<what>\S.*)", 0.55),
-        (rf"(?<!\S)(?:please|do not forget to|remember to|make sure to|make sure you|be sure to) {SOFT}(?!let\b|note\b|do not\b)(?P<what>\S.*)", 0.45),
+        (rf"(?<!\S)(?:please|do not forget to|remember to|make sure to|make sure you|be sure to) {SOFT}(?!let (?:me|us|it|that|you)\b|note\b|do not\b)(?P<what>\S.*)", 0.45),
         (r"(?<!\S)(?:is it|would it be) possible for you to (?P<what>\S.*)", 0.5),
-        (r"(?<!\S)(?:it would be (?:great|good|nice|helpful)|that would be (?:great|good)) if you(?: could| can| would)? (?P<what>\S.*)", 0.5),
+        (r"(?<!\S)(?:it would (?:be (?:great|good|nice|helpful|lovely|useful|ideal)|help)|that would be (?:great|good)|i would (?:appreciate it|be grateful)) if you(?: could| can| would)? (?P<what>\S.*)", 0.5),
         (r"(?<!\S)are you (?:able|willing|happy) to (?P<what>\S.*)", 0.45),
     )
 )  # fmt: skip
@@ -130,10 +134,13 @@ def requests(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     several = re.search(rf"(?<!\S)(?:{EVERYBODY}|you all|you two|you guys)(?!\S)", sentence.plain)
     owner = Owner("group", several[0]) if several and not name else asked
     for pattern, strength in _ASKS:
-        for found, first in _match(pattern, sentence):
-            if "please" in found[0].split()[:1] and not starts_a_task(found["what"].split()):
+        for found, first in matches(pattern, sentence):
+            if "please" in found[0].split()[:1] and not does_something(found["what"].split()):
                 continue
-            cue = cue_of("ask", span_of(sentence, first, hearing), strength, owner)
+            span = span_of(sentence, first, hearing)
+            cue = cue_of("ask", span, strength, owner)
+            if cue and not cue.what and span.does:
+                cue = replace(cue, details={"doing": span.text})
             if cue and (cue.what or pattern is _ASKS[0][0]):
                 yield cue
                 return
@@ -144,7 +151,7 @@ _YOU_ARE_TO = re.compile(
     rf"{SOFT}(?:have to |need to )?(?!not\b|see\b|have\b|get\b|be able\b|find that\b)(?P<what>\S.*)"
 )
 _IS_TO = re.compile(
-    rf"(?<!\S)(?P<who>{EVERYBODY}|{TEAM}|{ROLE}|[^\W\d_]+(?: and [^\W\d_]+)?) {SOFT}(?:will|is {SOFT}(?:going to|to|supposed to|expected to)|are {SOFT}(?:going to|to|supposed to)|should|must|has to|needs to|have to|need to|shall|can) "
+    rf"(?<!\S)(?P<who>{EVERYBODY}|{TEAM}|{ROLE}|[^\W\d_]+(?: and [^\W\d_]+)?) {SOFT}(?:will|going to|is {SOFT}(?:going to|to|supposed to|expected to)|are {SOFT}(?:going to|to|supposed to)|should|must|has to|needs to|have to|need to|shall|can) "
     rf"{SOFT}(?!not\b|you\b|we\b|i\b|they\b|he\b|she\b)(?P<what>\S.*)"
 )
 _NAMED_TO = re.compile(
@@ -161,7 +168,7 @@ _FOR_ROLE = re.compile(
 def assignments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "Maria will book the hall", "the industrial designer is going to work on the case"."""
     name = vocative(sentence, hearing.people)
-    for found, first in _match(_YOU_ARE_TO, sentence):
+    for found, first in matches(_YOU_ARE_TO, sentence):
         if sentence.asks or _conditional(sentence, found.start()):
             continue
         span = span_of(sentence, first, hearing)
@@ -177,13 +184,22 @@ def assignments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             yield cue
             return
     for pattern, strength in ((_IS_TO, 0.52), (_NAMED_TO, 0.6), (_RESPONSIBLE, 0.7), (_FOR_ROLE, 0.5)):
-        for found, first in _match(pattern, sentence):
+        for found, first in matches(pattern, sentence):
             owner = _third_person(found["who"], sentence, sentence.word_at(found.start("who")), hearing.people)
             if not owner or _conditional(sentence, found.start()):
                 continue
             span = span_of(sentence, first, hearing)
             cue = cue_of("assign", span, strength - (0.25 if sentence.asks or " can " in found[0][:40] else 0.0), owner)
-            if cue and cue.what and (pattern in (_RESPONSIBLE, _FOR_ROLE) or starts_a_task(span.words) or cue.due.date):
+            if (
+                cue
+                and cue.what
+                and (
+                    pattern in (_RESPONSIBLE, _FOR_ROLE)
+                    or starts_a_task(span.words)
+                    or is_light(span.words)
+                    or cue.due.date
+                )
+            ):
                 yield cue
                 return
 
@@ -212,8 +228,11 @@ _NEEDS: tuple[tuple[re.Pattern[str], float, str], ...] = tuple(
     (re.compile(pattern), strength, owner)
     for pattern, strength, owner in (
         (rf"(?<!\S)(?:somebody|anybody|one of (?:us|you)|some one) {SOFT}(?:has to|needs to|should|must|will have to|ought to|is going to have to|could|can|will) {SOFT}(?!not\b)(?P<what>\S.*)", 0.55, ""),
-        (rf"(?<!\S)(?:we|i) {SOFT}(?:need|want) (?:somebody|one person|a volunteer) (?:to|who (?:can|could|will)) {SOFT}(?P<what>\S.*)", 0.55, ""),
+        (rf"(?<!\S)(?:we|i) (?:will |would |shall |still )*{SOFT}(?:need|want) (?:somebody|one person|a volunteer) (?:to|who (?:can|could|will)) {SOFT}(?P<what>\S.*)", 0.55, ""),
         (rf"(?<!\S)who {SOFT}(?:is going to|will|can|could|wants to|would like to|should|has time to|would|is able to|is willing to) {SOFT}(?P<what>\S.*)", 0.45, "who"),
+        (rf"(?<!\S)who (?:is|are) {SOFT}(?!going\b|coming\b|having\b|being\b|saying\b|talking\b|asking\b|looking\b|missing\b)(?P<what>\w+ing\b.*)", 0.45, "who"),
+        (r"^(?:(?:and|so|okay|then|but|now) )*who (?P<what>\w+s (?:the|our|a|an|these|those|out|up) \S.*)", 0.45, "who"),
+        (r"(?<!\S)(?:any volunteers|volunteers|who volunteers|anybody|who is up|any takers) (?:for|to) (?P<what>\S.*)", 0.45, "who"),
         (r"(?<!\S)(?P<what>(?:the|this|that|our|a|an) (?:\w+ ){1,7}?(?:needs? to be|has to be|have to be|must be|should be|still needs to be) (?:\w+ly )?(?:updated|sent|written|checked|fixed|done|finished|prepared|booked|ordered|tested|reviewed|signed|repeated|translated|printed|published|cleaned|arranged|organised|organized|submitted|paid|confirmed|cancelled|called|informed|invited|repaired|replaced|rewritten|corrected|completed|measured|collected|shared|delivered|drafted|revised|installed|renewed|scheduled|clarified|investigated)\b.*)", 0.45, ""),
         (r"(?<!\S)(?:what (?:still )?(?:needs|remains|has) to be done is(?: to)?|it remains to|still to do is(?: to)?|the next step is to|next step is to) (?P<what>\S.*)", 0.5, ""),
         (r"^(?:(?:and|so|okay|next|another|the|one|new|first|last) )*(?:action item|action point|to do|task)(?: is| for (?:us|the team) is)?(?: to)? (?P<what>\S.*)", 0.5, ""),
@@ -227,13 +246,13 @@ _NEEDS: tuple[tuple[re.Pattern[str], float, str], ...] = tuple(
 def needs(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "Somebody has to ask the supplier": a task that nobody has taken yet."""
     for pattern, strength, owner in _NEEDS:
-        for _, first in _match(pattern, sentence):
+        for _, first in matches(pattern, sentence):
             if owner == "we" and sentence.asks:
                 continue
             span = span_of(sentence, first, hearing)
             if owner == "we" and not starts_a_task(span.words):
                 continue
-            if owner == "who" and not (starts_a_task(span.words) or span.refers or span.words[:1] == ("do",)):
+            if owner == "who" and not (starts_a_task(span.words) or span.refers or span.words[:1] in _DOES_OR_NAMES):
                 continue
             held = Owner("group", "we") if owner == "we" else NOBODY
             passive = span.words and span.words[0] in ("the", "this", "that", "our", "a", "an")
@@ -244,10 +263,19 @@ def needs(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             )
             if cue:
                 details = {"asks_who": "yes"} if owner == "who" else {}
-                yield Cue("need", cue.what, held, cue.due, cue.strength, cue.about, details)
+                what = infinitive(cue.what) if owner == "who" else cue.what
+                yield Cue("need", what, held, cue.due, cue.strength, cue.about, details)
                 return
 
 
+_DOES_OR_NAMES = (
+    ("do",),
+    ("doing",),
+    ("the",),
+    ("our",),
+    ("a",),
+    ("an",),
+)  # "who is doing the shopping", "who is up for the stall"
 _MOVES = tuple(
     re.compile(pattern)
     for pattern in (
@@ -293,107 +321,4 @@ def moves(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         return
 
 
-_RELEASES = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"(?<!\S)i {s}am (?:{s}too|far too|much too|so|very|really) (?:busy|full|loaded|late) (?:for|with|to do) (?P<what>\S.*)",
-        r"(?<!\S)i {s}(?:can not|will not be able to|am not able to|do not have (?:the )?time (?:to|for)|have no time (?:to|for)|will not have time (?:to|for)|can no longer) {s}(?P<what>\S.*)",
-        r"(?<!\S)(?:somebody|anybody) else (?:has to|should|needs to|must|will have to) {s}(?P<what>\S.*)",
-    )
-)
-_RELEASES = tuple(re.compile(pattern.pattern.replace("{s}", SOFT)) for pattern in _RELEASES)
-
-
-def releases(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
-    """ "I am too busy for the drop test": its owner lets go of a task."""
-    for pattern in _RELEASES:
-        for _, first in _match(pattern, sentence):
-            span = span_of(sentence, first, hearing)
-            owner = me(sentence)
-            yield Cue("release", span.text, owner, strength=0.6, about="that" if span.refers else "")
-            return
-
-
-_DONE = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"(?<!\S)(?:i|we|he|she|they|[^\W\d_]+) (?:have|has) {s}(?:already |just |now |finally )?(?!not\b|to\b|been\b|a\b|the\b|no\b)(?P<what>\w+(?:ed|en|nt|ne|ght|de|d|t|wn)\b.*)",
-        r"(?<!\S)(?:i|we) {s}(?:already )?(?P<what>(?:finished|completed|sent|booked|ordered|updated|wrote|did|checked|fixed|called|asked|prepared|talked to|spoke to|presented|repeated|delivered|submitted|emailed|posted|tested|shared|reviewed|signed|paid|bought|made|found|ran|printed|invited|measured)\b.*)",
-        r"(?<!\S)(?P<what>(?:the |this |that |it |our |my )\S?.*?) (?:is|was|are|were|has been|have been) (?:already |now |all )?(?:done|finished|completed|complete|sent|booked|ordered|ready|fixed|delivered|submitted|signed|paid|updated)(?: already| now)?(?!\S)",
-    )
-)
-_DONE = tuple(re.compile(pattern.pattern.replace("{s}", SOFT)) for pattern in _DONE)
-
-
-def completions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
-    """ "I have booked the hall": counts for a task that is open."""
-    if sentence.asks or re.search(r"\b(?:not|never|if|when|once|until|after)\b", sentence.plain):
-        return
-    for pattern in _DONE:
-        for found, first in _match(pattern, sentence):
-            last = sentence.word_at(found.end("what") + 1)
-            span = Span(sentence, first, last, hearing.day, hearing.language)
-            if span.words:
-                yield Cue("done", span.text, me(sentence), strength=0.6, about="that" if span.refers else "")
-                return
-
-
-_DROPS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"(?<!\S)(?:we|you|i) do not (?:need|have|want)(?: to)? (?P<what>\S.*?) (?:any ?more|any longer|after all|now)(?!\S)",
-        r"(?<!\S)(?:we|you) no longer (?:need|have|want)(?: to)? (?P<what>\S.*)",
-        r"(?<!\S)(?:there is |we have )?no need (?:any more |any longer )?(?:to|for) (?P<what>\S.*)",
-        r"(?<!\S)(?:let us |we can |we will |we should |you can |so |then |okay )*(?:forget(?: about)?|drop|scrap|skip|cancel|abandon|never mind) (?P<what>(?:the|that|this|about)\b.*)",
-        r"(?<!\S)(?P<what>(?:the |this |that |our )\S?.*?) (?:is|are) (?:no longer (?:needed|necessary|required)|not needed any ?more|not necessary any ?more|cancelled|canceled|off the table|obsolete|dropped)(?!\S)",
-    )
-)
-
-
-def drops(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
-    """ "We do not need the poster any more": counts for a task that is open."""
-    for pattern in _DROPS:
-        for found, first in _match(pattern, sentence):
-            last = sentence.word_at(found.end("what") + 1)
-            span = Span(sentence, first, last, hearing.day, hearing.language)
-            if span.words and not sentence.asks:
-                yield Cue("drop", span.text, strength=0.6, about="that" if span.refers else "")
-                return
-
-
-_YES = re.compile(
-    r"^(?:(?:oh|well|and|so|then|that|the) )*(?:yes|sure|okay|of course|no problem|absolutely|definitely|certainly|all right|right|fine|great|good|"
-    r"gladly|happy to|with pleasure|my pleasure|got it|consider it done|will do|exactly|i (?:will|can|could)$|i am on it|agreed|perfect|why not|yes please)(?!\S)"
-)
-_NO = re.compile(
-    r"^(?:(?:oh|well|and|so|then|actually|but) )*(?:no(?! problem)|sorry|not really|i can not|i will not|i am afraid|unfortunately|i do not (?:think|have|know)|rather not|i am too busy)(?!\S)"
-)
-
-
-def answers(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
-    """Yes or no to what was asked just before; what is added to a yes belongs to the task."""
-    if _NO.match(sentence.plain):
-        yield Cue("refuse", strength=0.6)
-        return
-    if not (
-        _YES.match(sentence.plain)
-        or re.search(r"(?<!\S)i (?:will|can|could) (?:do|handle|take) (?:it|that|this)(?!\S)", sentence.plain)
-    ):
-        return
-    details: dict[str, str] = {}
-    more = re.search(
-        r"(?<!\S)i (?:will|can|could) do (?:it|that|this) (?P<what>(?:with|for|including|using|together)\b.*)",
-        sentence.plain,
-    )
-    due = span_of(sentence, 0, hearing).due
-    if more:
-        details["adds"] = span_of(sentence, sentence.word_at(more.start("what")), hearing).text
-    promised = re.search(
-        r"(?<!\S)(?:i (?:will|can|am going to)|will do|happy to|gladly|consider it done)(?!\S)", sentence.plain
-    )
-    yield Cue("accept", due=due, strength=0.75 if promised else 0.6, details=details)
-
-
-POLICIES: tuple[Policy, ...] = (
-    moves, commitments, offers, requests, assignments, needs, releases, completions, drops, answers,
-)  # fmt: skip
+POLICIES: tuple[Policy, ...] = (moves, commitments, offers, requests, assignments, needs)

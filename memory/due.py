@@ -278,9 +278,9 @@ _WEEKDAY_BODY = (
     rf"(?:(?:the )?(?P<which>next|this coming|this|coming|following) )?(?P<day>{_DAY})(?: (?P<weeks>next week|this week|week)(?! to))?{_TAIL}{_CLOCK}"
 )
 _RULES: tuple[_Rule, ...] = (
-    _rule(rf"(?:first thing )?(?P<word>today|tonight|this (?:morning|afternoon|evening)|eod|cob|(?:the )?(?:end|close) of (?:the |this )?(?:day|business|business day)(?! tomorrow)|noon|lunch ?time|lunch)(?! {_DAY})(?! on {_DAY}){_TAIL}{_CLOCK}",
+    _rule(rf"(?:first thing )?(?P<word>today|tonight|this (?:morning|afternoon|evening)|eod|cob|(?:the )?(?:end|close) of (?:the |this )?(?:day|business|business day)(?! tomorrow)|noon|lunch ?time|lunch)(?! {_DAY})(?! on {_DAY})(?! tomorrow){_TAIL}{_CLOCK}",
           lambda f, d: d, exact=False),
-    _rule(rf"(?:first thing |(?:the )?(?:end|close) of (?:the )?(?:day|business) |eod |cob )?tomorrow{_TAIL}{_CLOCK}", lambda f, d: d + timedelta(days=1)),
+    _rule(rf"(?:first thing |noon |midday |lunch ?time |(?:the )?(?:end|close) of (?:the )?(?:day|business) |eod |cob )?tomorrow{_TAIL}{_CLOCK}", lambda f, d: d + timedelta(days=1)),
     _rule(rf"(?:the day after tomorrow|overmorrow){_TAIL}", lambda f, d: d + timedelta(days=2)),
     _rule(_WEEKDAY_BODY, _weekday),
     _rule(rf"(?:(?:in|within)(?: the next)? )(?P<number>{_NUM}) (?P<unit>{_UNIT})(?: (?:time|from now))?", _ahead, exact=False),

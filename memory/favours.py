@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from memory.cues import SOFT, Hearing, Policy, cue_of, me, span_of
+from memory.doing import base_form, does_something, starts_a_task
 from memory.notes import NOBODY, Cue
 from memory.people import vocative
-from memory.tasks import Span, base_form, starts_a_task
+from memory.tasks import Span, infinitive
 from memory.wording import Sentence, content_of
 
 _LEAD = re.compile(
@@ -33,7 +35,7 @@ def imperatives(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     elif not (tag or please):
         return
     words = sentence.words[first:end]
-    if len(words) < 2 or not starts_a_task(words) or base_form(words[0]) != words[0]:
+    if len(words) < 2 or not does_something(words) or base_form(words[0]) != words[0]:
         return  # "Paolo called": told, not asked
     span = Span(sentence, first, end, hearing.day, hearing.language)
     owner = hearing.people.owner(name) if name else NOBODY
@@ -84,15 +86,24 @@ def proposals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             yield cue
 
 
+_FINE = r"(?:great|good|nice|lovely|wonderful|perfect|helpful|huge|big|help|kind|brilliant|fantastic|marvellous|marvelous|super|amazing|ideal|excellent|useful|sweet|generous)"
 _WELCOME = re.compile(
-    r"(?<!\S)(?:thank you|thanks|go ahead|do that|deal|yes please|please do|that would be (?:a |very |really )*(?:great|good|nice|lovely|wonderful|perfect|helpful|huge|big|help|kind)|"
-    r"you are (?:saving|a star|an angel|the best)|great|wonderful|perfect|lovely|brilliant|excellent|i would appreciate that)(?!\S)"
+    r"^(?:(?:oh|ah|well|yes|okay|and|so|then|would you|could you|really|no) )*(?:thank you|thanks|cheers|go (?:ahead|for it|on)|do(?: that| so| it| please)?$|do that|deal|yes please|please|please do|if you (?:would|could|like|do not mind)|"
+    rf"(?:that|it) (?:would|will) be (?:a |an |very |really |most |so |absolutely |just |extremely )*{_FINE}|that is (?:a |very |really |most |so )*{_FINE}(?: of you)?|(?:very|how|most|so) (?:kind|sweet|generous|good)|"
+    rf"you are (?:saving|a star|an angel|the best|a (?:life saver|lifesaver|hero|treasure|gem|legend))|{_FINE}|would you|i would (?:appreciate|love|like) (?:that|it)|let us do (?:it|that))(?!\S)"
+)
+
+
+_WELCOME_AT_LAST = re.compile(
+    rf"(?<!\S)(?:yes please|please do|go ahead|that would be {_FINE}|(?:wonderful|perfect|brilliant|marvellous) thank you|thanks|thank you)$"
 )
 
 
 def welcomes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "That would be great": what was offered just before is taken."""
-    if not sentence.asks and _WELCOME.search(" ".join(sentence.words[:12])):
+    if (not sentence.asks or sentence.plain in ("would you", "could you")) and (
+        _WELCOME.search(sentence.plain) or _WELCOME_AT_LAST.search(sentence.plain)
+    ):
         yield Cue("welcome", strength=0.6)
 
 
@@ -115,31 +126,43 @@ def confirmations(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     span = span_of(sentence, at + 1, hearing)
     if outcome or span.due.date:
         owner = hearing.people.owner(found["who"])
-        yield Cue("assign", "" if span.refers else span.text, owner, span.due, 0.6, "that" if span.refers else "")
+        yield Cue(
+            "assign", "" if span.refers else infinitive(span.text), owner, span.due, 0.6, "that" if span.refers else ""
+        )
 
 
 _WOULD = re.compile(
-    rf"(?<!\S)i (?:had )?(?:said|promised|told you|wanted|was going|was supposed|was meant|meant)(?: \w+){{0,3}}? (?:i would|to|that i would) {SOFT}(?P<what>\S.*)"
+    rf"(?<!\S)i (?:had )?(?:said|promised|told you|told them|wanted|was going|was supposed|was meant|meant)(?: \w+){{0,3}}? (?:i would|to|that i would) {SOFT}(?P<what>\S.*)"
+)
+_VOWED = re.compile(
+    r"^(?:(?:so|then|okay|yes|right|and) )*(?P<what>(?:the|that|my|our|your) \S.*?) (?:(?:i|we) promise|promised|you have my word|i will see to (?:it|that))$"
+)
+_GIVEN_WORD = re.compile(
+    rf"(?<!\S)i (?:have |did )?(?:promised?|agreed?|volunteered|offered)(?: [^\W\d_]+){{0,2}}? (?:to|that i would|i would) {SOFT}(?P<what>\S.*)"
 )
 _YET = re.compile(r"\b(?:have not|did not (?:get|manage|have)|not yet|still have to|forgot|had no time|never got)\b")
-_READY = re.compile(
-    r"(?<!\S)(?:(?:it|that|this|they|those) will be (?:done|ready|finished|there|sent|with you|in your (?:inbox|mail)|on your desk)|"
-    r"you (?:will|can) (?:get|have) (?:it|them|that|this|those|one|everything))(?!\S)"
-)
 
 
-def promises(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
-    """ "I said I'd write the guide, and I haven't got round to it", "you'll have it on Monday"."""
+def belated(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "I said I'd write the guide, and I haven't got round to it", "the report goes out on Monday, I promise"."""
+    vowed = _VOWED.search(sentence.plain)
+    if vowed and not sentence.asks:
+        span = span_of(sentence, sentence.word_at(vowed.start("what")), hearing)
+        if span.due.date and content_of(span.text):
+            yield Cue("commit", span.text, me(sentence), span.due, 0.6)
+            return
+    given = _GIVEN_WORD.search(sentence.plain)
+    if given and not sentence.asks:
+        cue = cue_of("commit", span_of(sentence, sentence.word_at(given.start("what")), hearing), 0.55, me(sentence))
+        if cue and cue.what:
+            yield cue
+            return
     found = _WOULD.search(sentence.plain)
     if found and _YET.search(sentence.plain):
         span = Span(sentence, sentence.word_at(found.start("what")), len(sentence.words), hearing.day)
         cue = cue_of("commit", span, 0.5, me(sentence))
         if cue and cue.what:
-            yield cue
-    if _READY.search(sentence.plain) and not sentence.asks:
-        due = span_of(sentence, 0, hearing).due
-        if due:
-            yield Cue("ready", "", me(sentence), due, 0.75)
+            yield replace(cue, details={"owed": "yes"})
 
 
 _PRESENT = re.compile(r"(?:^|(?<!\S)(?:and|so|then|okay|but) )i (?P<what>[a-z]+ (?:the|a|an|my|our|your|some|\w+) .*)")
@@ -150,7 +173,8 @@ def dated(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     found = _PRESENT.search(sentence.plain)
     if not found or sentence.asks or not starts_a_task(found["what"].split()[:1]):
         return
-    if base_form(found["what"].split()[0]) != found["what"].split()[0]:
+    verb = found["what"].split()[0]
+    if base_form(verb) != verb or verb in _SPEAKS:
         return
     span = span_of(sentence, sentence.word_at(found.start("what")), hearing)
     if span.due.date:
@@ -159,6 +183,7 @@ def dated(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             yield cue
 
 
+_SPEAKS = frozenset("propose suggest recommend move vote ask order answer offer request promise".split())
 _JOKE = re.compile(
     r"(?<!\S)(?:(?:i am |i was |we are )?(?:only|just) (?:joking|kidding|a joke)|that was a joke|kidding)(?!\S)"
 )
@@ -185,36 +210,6 @@ _AROUND_DATES = frozenset(
 )
 
 
-def someday(sentence: Sentence) -> bool:
-    """Whether it is put off to no day at all: "one day", "some time"."""
-    return bool(_SOMEDAY.search(sentence.plain))
-
-
-_SOMEDAY = re.compile(
-    r"(?<!\S)(?:one day|some day|someday|some time|sometime(?! (?:this|next))|at some point|in the long (?:run|term)|eventually|sooner or later|one of these days)(?!\S)"
-)
-_REPORTED = re.compile(
-    r"(?<!\S)(?!(?:i|we|you|who|what|and|to|that|as|have|not)\b)[^\W\d_]+ (?:said|says|told|tells|asked|asks|thinks|thought|claims|claimed|mentioned|wrote|writes|believes|wants|warned)(?!\S)"
-)
-
-
-def reported(sentence: Sentence, what: str) -> bool:
-    """Whether these words of the sentence are what somebody else said: "the dean told us we must ..."."""
-    found = _REPORTED.search(sentence.plain)
-    first = next(iter(what.lower().split()), "")
-    return bool(found and first and f" {first}" in sentence.plain[found.end() :])
-
-
-def doubted(cue: Cue, sentence: Sentence) -> float:
-    """What the cue's strength loses where the sentence only reports it, or puts it off to no day."""
-    loss = 0.0
-    if cue.kind in ("need", "assign", "commit", "decide") and cue.what:
-        loss += 0.25 if reported(sentence, cue.what) else 0.0
-    if cue.kind in ("need", "offer") and someday(sentence):
-        loss += 0.25
-    return loss
-
-
 POLICIES: tuple[Policy, ...] = (
-    imperatives, wishes, proposals, welcomes, confirmations, promises, dated, jokes, by_when,
+    imperatives, wishes, proposals, welcomes, confirmations, belated, dated, jokes, by_when,
 )  # fmt: skip

@@ -9,11 +9,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from memory.notes import NOBODY, Owner
-from memory.sounds import nearest
+from memory.sounds import alike, nearest
 from memory.wording import STOP, Sentence
 
 # Given names that are no other word when written small; others count where a speaker has them or the text writes them
 # in the middle of a sentence with a capital.
+DOUBTFUL = 0.65  # likeness of two names from which a recogniser may have written one for the other
+TITLES = frozenset(  # before names; said alone they may be anybody's
+    "mr mrs ms miss mister missus dr doctor prof professor father mother sister brother reverend pastor rabbi sir madam uncle "
+    "aunt auntie grandpa grandma herr frau señor señora monsieur madame".split()
+)
 GIVEN = frozenset(
     "aaron adam alan albert alex alexander alice amanda amir amy ana andrea andrew andy angela anita anja anke anna anne "
     "anton antonio barbara ben benjamin bernd beth bob brian bruno carla carlos carmen caroline catherine cathy charles "
@@ -70,7 +75,8 @@ class People:
         """Each word of a name that only one speaker has, in lower case, to the label; "" where two have it."""
         found: dict[str, str] = {}
         for label, name in self.names.items():
-            for word in re.findall(r"[^\W\d_]+", name.lower()):
+            words = re.findall(r"[^\W\d_]+", name.lower())
+            for word in [word for word in words if word not in TITLES] or words:
                 found[word] = "" if word in found and found[word] != label else label
         return found
 
@@ -126,7 +132,13 @@ class People:
             return Owner("speaker", holders[0])
         if re.fullmatch(ROLE, words):
             return Owner("person", role) if not role.endswith("s") else Owner("group", role)
+        if self._doubtful(words.split()[0]):
+            return NOBODY
         return Owner("person", words.title())
+
+    def _doubtful(self, word: str) -> bool:
+        """Whether a name may be a speaker's misheard, and may be another's: "Tim" where Kim is in the room."""
+        return len(self.names) > 1 and any(alike(word, name) >= DOUBTFUL for name in self.by_word)
 
 
 def _after_a_comma_or_for(sentence: Sentence, word: int) -> bool:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from memory import favours, verdicts
+from memory import verdicts
 from memory.notes import Cue
+from memory.standing import doubted
 from memory.wording import Sentence, stem
+
+LEAST = 0.3  # strength below which words say nothing
 
 
 def reconciled(found: list[Cue], sentence: Sentence) -> list[Cue]:
     """One reading a sentence: a sure decision is no task of "we", a sure task is no decision, a move no commitment."""
-    found = [replace(cue, strength=cue.strength - favours.doubted(cue, sentence)) for cue in found]
+    found = [replace(cue, strength=cue.strength - doubted(cue, sentence)) for cue in found]
+    found = [cue for cue in found if cue.strength > LEAST]
     kinds = {cue.kind for cue in found}
     decision = max((cue.strength for cue in found if cue.kind == "decide"), default=0.0)
     task = max((cue.strength for cue in found if cue.kind in ("commit", "assign", "ask")), default=0.0)
-    kept = []
+    kept: list[Cue] = []
     for cue in found:
         ours = cue.kind == "need" and cue.owner.kind == "group"
         if ours and decision and not (cue.due.date and decision < 0.6):
+            continue
+        if cue.kind == "decide" and (cue.strength < decision or any(other.kind == "decide" for other in kept)):
             continue
         if cue.kind == "decide" and ("reverse" in kinds or "move" in kinds or (task >= 0.55 and cue.strength < 0.6)):
             continue

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from memory.notebook import SAME, Asked, Notebook
-from memory.notes import DECIDED, DONE, REPLACED, REVERSED, Change, Cue
+from memory.notebook import PUBLISHED, SAME, Asked, Notebook
+from memory.notes import DECIDED, DONE, REPLACED, REVERSED, Change, Cue, Item
 from memory.wording import Sentence, content, content_of, likeness, tidy
 
 AGREED_WITHIN = 4  # sentences
+MURMURED, AGREED, SETTLED = 0.06, 0.12, 0.25  # what agreement adds to the confidence of a decision
 
 
 class Rulings:
@@ -17,6 +18,7 @@ class Rulings:
 
     def __init__(self, book: Notebook) -> None:
         self.book = book
+        self._moved: set[int] = set()  # decisions that are only a motion so far
 
     def hear(self, cue: Cue, sentence: Sentence) -> None:
         """What this cue decides, reverses, asks or leaves open."""
@@ -29,7 +31,11 @@ class Rulings:
             case "reverse":
                 self._reverse(cue, sentence)
             case "agree":
-                self._agree(sentence)
+                self._agree(sentence, warmly="warmly" in cue.details)
+            case "settle":
+                self._agree(sentence, settled=True)
+            case "object":
+                self._object(sentence)
             case "asked":
                 book.questions.append(Asked(cue, sentence, book.at))
             case "park" | "unknown":
@@ -56,18 +62,26 @@ class Rulings:
                 status=DECIDED,
                 confidence=cue.strength,
             )
-        elif (
+        elif not book.items[number].id:  # what was never sure, or only moved, is replaced without a trace
+            item = book.items[number]
+            if "motion" not in cue.details:
+                sure = max(item.confidence, cue.strength)
+                book.items[number] = replace(item, what=cue.what, quote_ids=evidence, confidence=sure)
+            book.support(number, evidence, 0.05)
+        elif _negated(cue.what) != _negated(book.items[number].what) or (
             words - content_of(book.items[number].what) and likeness(words, content_of(book.items[number].what)) < 0.85
         ):
-            if book.items[number].id:
-                book.change(
-                    number, Change("changed", evidence, cue.what), what=cue.what, status=REPLACED, quote_ids=evidence
-                )
-            else:  # what was never sure is replaced without a trace
-                book.items[number] = replace(book.items[number], what=cue.what, quote_ids=evidence)
-                book.support(number, evidence, 0.05)
+            if "motion" in cue.details:
+                return  # only moved: it changes nothing yet
+            book.change(
+                number, Change("changed", evidence, cue.what), what=cue.what, status=REPLACED, quote_ids=evidence
+            )
         else:
             book.support(number, evidence, 0.1)
+        if "motion" in cue.details and not book.items[number].id:
+            self._moved.add(number)
+        else:
+            self._moved.discard(number)
         book.decided = number, book.at
         answered = book.find("question", words)
         if answered is not None:
@@ -77,19 +91,27 @@ class Rulings:
         """The decision that these words are about, else, where one is named as such, the last one."""
         book = self.book
         words = content_of(cue.what) | content(sentence.words)
-        shown = lambda item: bool(item.id)
+        shown = lambda item: bool(item.id) or (bool(cue.what) and self._recent(item))
         number = book.find("decision", words, least=0.15, fits=shown)
         if number is None and "named" in cue.details:
             number = book.find("decision", book.context(sentence, 8), least=0.1, fits=shown)
         if number is None and "named" in cue.details:
             number = max((n for n, item in book.items.items() if item.kind == "decision" and item.id), default=None)
         if number is None:
+            if cue.what:  # "let's do Leipzig instead": of what was never noted, so it is a motion
+                self._decide(Cue("decide", cue.what, strength=0.42, details={"motion": "yes"}), sentence)
             return
         evidence = (*self._wavered(sentence), sentence.utterance_id)
         what = cue.what or book.items[number].what
+        if not book.items[number].id:  # who takes it back says that it was one
+            book.items[number] = replace(book.items[number], confidence=max(PUBLISHED, book.items[number].confidence))
         book.change(number, Change("reversed", evidence, cue.what), what=what, status=REVERSED,
                     quote_ids=evidence if cue.what else book.items[number].quote_ids)  # fmt: skip
         book.decided = number, book.at
+
+    def _recent(self, item: Item) -> bool:
+        """Whether it was said in the last sentences."""
+        return any(s.utterance_id in item.history[-1].evidence for s in self.book.recent)
 
     def _wavered(self, sentence: Sentence) -> tuple[str, ...]:
         wavering, self.book.wavering = self.book.wavering, None
@@ -102,18 +124,30 @@ class Rulings:
             else ()
         )
 
-    def _agree(self, sentence: Sentence) -> None:
+    def _agree(self, sentence: Sentence, *, warmly: bool = False, settled: bool = False) -> None:
+        """Somebody else agrees with what was decided or moved just before; `settled`: it is called decided, by anybody.
+        What was only moved needs more than a murmured "yeah"."""
         book = self.book
         if book.decided is None or book.at - book.decided[1] > AGREED_WITHIN or book.at == book.decided[1]:
             return
-        if book.questions and book.questions[-1].at > book.decided[1]:
+        if book.questions and book.questions[-1].at > book.decided[1] and not settled:
             return  # that yes answers the question
         number = book.decided[0]
         said = next(
             (s for s in reversed(book.recent) if s.utterance_id in book.items[number].history[-1].evidence), None
         )
-        if said is None or not said.speaker or said.speaker != sentence.speaker:
-            book.support(number, (sentence.utterance_id,), 0.12)
+        if settled or said is None or not said.speaker or said.speaker != sentence.speaker:
+            moved = not book.items[number].id and number in self._moved
+            more = SETTLED if settled else AGREED
+            if moved and not warmly and not settled:  # however often it is murmured
+                more = max(0.0, min(MURMURED, PUBLISHED - 0.01 - book.items[number].confidence))
+            book.support(number, (sentence.utterance_id,), more)
+
+    def _object(self, sentence: Sentence) -> None:
+        """What was only moved, and is contradicted, is not decided by the next yes."""
+        book = self.book
+        if book.decided and book.at - book.decided[1] <= AGREED_WITHIN and not book.items[book.decided[0]].id:
+            book.decided = None
 
     def _leave_open(self, cue: Cue, sentence: Sentence) -> None:
         """The question that was left open, with who asked it; "let us come back to that" without one is no item."""
@@ -143,3 +177,7 @@ class Rulings:
 
     def _known(self, words: frozenset[str]) -> bool:
         return self.book.find("question", words) is not None or self.book.find("action", words) is not None
+
+
+def _negated(what: str) -> bool:
+    return bool(re.search(r"\b(?:not|no|never|nobody|without)\b|n['’]t\b", what.lower()))

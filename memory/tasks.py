@@ -1,57 +1,20 @@
-"""Which words are a task, and which are the talk of a meeting about itself."""
+"""The part of a sentence that is a task: where it begins and ends, its date, and whether it only points at one."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import date
 
+from memory.doing import BARE, base_form, is_light, starts_a_task, worth
 from memory.due import Found, find_due
 from memory.notes import Due
-from memory.wording import STOP, Sentence, tidy
+from memory.wording import STOP, Sentence, stem, tidy
 
-# First words of things that somebody does after a meeting.
-_TASK_VERBS = frozenset(
-    "add address book analyse analyze announce answer apply approach archive arrange ask assemble assess assign attach audit "
-    "bring brief build buy calculate call cancel change chase check circulate clarify clean close collate collect compare "
-    "compile complete compose conduct configure confirm consult contact convince coordinate copy correct create cut "
-    "define deliver demo deploy design develop document double-check draft draw email e-mail escalate estimate evaluate "
-    "examine explore extend figure file fill find finalise finalize finish fix follow forward gather get give hand handle hire host "
-    "implement improve include inform inspect install interview investigate invite invoice issue keep launch lead look "
-    "mail make measure meet merge message migrate modify monitor move negotiate notify obtain open order organise organize "
-    "paint pay phone pick pilot ping plan polish post prepare present print produce propose provide publish purchase put "
-    "read rebuild recalculate record recruit redesign redo reduce refactor register release remind remove renew repair repeat "
-    "replace reply report request research reschedule reserve resend restart return review revise rewrite ring run "
-    "reach remake schedule scan secure select send set share ship show sign sketch solve sort source speak specify start stop submit summarise "
-    "summarize supply survey switch take talk tell test tidy track train transfer translate try type update upgrade "
-    "upload validate verify visit watch work write".split()
-)
-# What is said of the meeting itself, or is no doing at all.
-_TALK = re.compile(
-    r"(?:be|have|had|see|say|tell you|think|know|agree|guess|hope|mean|like|want|need|believe|remember|wonder|feel|seem|"
-    r"become|depend|let|love|hate|prefer|come back|come to|go (?:back|on|over|through|to|for|with|ahead|first|into|around|home|and see)|"
-    r"get (?:back to (?:that|it|this)|to (?:that|it|this)|into|started|it|that|there|on|rid|the idea|used)|move (?:on|back|over to)|"
-    r"talk (?:about|a|you|more)|speak (?:about|up|louder)|discuss|start(?: with)?(?: the meeting)?$|start (?:with|by|off|now|from)|begin|continue|stop (?:here|there|now)|"
-    r"finish(?: here| now| with| up| the meeting| in time)?$|skip|wait|"
-    r"take (?:a (?:look|break|minute|second|vote|seat)|part|that into|it from|over from here|notes|long|too)|give (?:you|us|it a)|"
-    r"show (?:you|us|them how)|look (?:like|at (?:that|this|it|the (?:screen|slide|table|next))|good|nice|forward)|read (?:it|that|out)|explain|"
-    r"put (?:it|that) (?:this way|like)|call (?:it|that|them)|make (?:sense|it|a (?:decision|choice|point|list of what))|ask (?:you|a question|one|something)|repeat (?:that|it|myself)|"
-    r"say|sound|admit|suggest|point|add that|add (?:something|one (?:thing|more))|mention|keep (?:going|it|that|in mind|to)|work (?:fine|well|out|for|like|if|with that)|"
-    r"run (?:out|through|over)|try (?:it|that)$|open (?:it|that|the (?:window|door|meeting))|close (?:it|that|the (?:window|door|meeting))|"
-    r"hear|understand|imagine|end|miss|pass|leave|sit|stand|stay|use|help|cost|allow|lose|die|win|die|buy it|pay (?:for|more)|"
-    r"do (?:well|better|so|fine|without|anything|nothing|everything|what|now|next|with)|meet (?:again|up|next)|thank|welcome|introduce|remind you|note (?:that|down)|"
-    r"write (?:it|that|this) down|say that|find (?:it|that|them)(?: \w+)?$|change my mind|send (?:it|that) back|share my screen)(?!\S)"
-)
-# What is done in the room, while the others look on; with a day to come it is a task all the same.
-_HERE = re.compile(
-    r"(?:draw|take (?:the |some |these |a few |basically )*(?:minutes|notes?|lunch|vote|break)|make (?:a |an |some |my )*(?:notes?|point|example|click|minutes)|"
-    r".*\b(?:whiteboard|on the board|powerpoint|points to|right now|in a (?:minute|second|moment))\b.*)(?!\S)"
-)
 _LEADING = re.compile(
     r"^(?:(?:also|then|just|please|maybe|perhaps|probably|definitely|certainly|quickly|now|still|first|actually|really|be|"
     r"try to|try and|go and|go ahead and|make sure to|make sure you|make sure that you|make sure we|remember to|have to|need to|"
     r"be able to|start to|all|both|basically|simply|kindly|better|personally|gladly|happily|each|kind of|sort of|like|"
-    r"going to be|going to|supposed to|have a|you know|i think|i guess) )+"
+    r"going to be|going to|supposed to|you know|i think|i guess) )+"
 )
 _BREAK = re.compile(
     r"(?<!\S)(?:and (?:i|we|you|he|she|they|it|then|that|so|also|maybe)|but|because|so(?: that)?(?= (?:i|we|you|he|she|they|it|that))|if|which|whereas|"
@@ -128,7 +91,9 @@ class Span:
         return kept
 
     def _dated(self, word: int) -> bool:
-        return self.found is not None and self.found.first <= word < self.found.last
+        if self.found is None or not self.found.first <= word < self.found.last:
+            return False
+        return not self.sentence.original(word, word + 1).lower().endswith(("'s", "’s"))  # "Saturday's shift"
 
     @property
     def text(self) -> str:
@@ -139,13 +104,13 @@ class Span:
             if i == len(kept) or kept[i] > kept[i - 1] + 1:
                 runs.append(tidy(self.sentence.original(kept[begin], kept[i - 1] + 1)))
                 begin = i
-        return tidy(" ".join(runs))
+        return _named_as_a_task(tidy(" ".join(runs)))
 
     @property
     def refers(self) -> bool:
         """Whether it only points at a task that was named before: "that", "take care of it"."""
         words = [self.sentence.words[i] for i in self._led()]
-        empty = len(words) > 1 and base_form(words[0]) in _TASK_VERBS and all(word in _POINTS for word in words[1:])
+        empty = len(words) > 1 and starts_a_task(words) and all(word in _POINTS for word in words[1:])
         return empty or bool(_REFERS.match(" ".join(words)))
 
     @property
@@ -154,8 +119,8 @@ class Span:
         words = self.words
         return (
             len(words) > 1
-            and words[0] in _TASK_VERBS
-            and words[0] not in _BARE
+            and starts_a_task(words[:1])
+            and words[0] not in BARE
             and words[1] in ("it", "them", "that", "one")
         )
 
@@ -165,48 +130,31 @@ class Span:
         words = self.words
         if not words or self.refers:
             return -1.0
-        if len(words) < 2 or not any(word not in STOP for word in words[1:]):
-            dated = bool(self.due.date) and len(words) > 1 and base_form(words[0]) in _TASK_VERBS
+        if len(words) < 2 or not (is_light(words) or any(word not in STOP for word in words[1:])):
+            dated = bool(self.due.date) and len(words) > 1 and starts_a_task(words)
             return 0.0 if dated else -1.0  # "book the all in two weeks": the object was not understood
-        plain = " ".join(words)
-        if _TALK.match(plain):
-            return (
-                0.0
-                if self.due.date and words[0] in ("start", "discuss", "end", "talk", "show", "explain", "use", "leave")
-                else (0.0 if needed else -1.0)
-            )
-        is_task = base_form(words[0]) in _TASK_VERBS
-        now = bool({"now", "here", "briefly", "quickly"} & set(self.sentence.words)) and not self.due.date
-        here = bool(_HERE.match(plain)) and not self.due
-        return (0.1 if is_task else -0.15) - (0.2 if now or here else 0.0) + (0.15 if self.due else 0.0)
+        now = bool({"now", "here", "briefly", "quickly"} & set(self.sentence.words))
+        return worth(words, dated=bool(self.due.date), due=bool(self.due), needed=needed, now=now)
 
 
-_BARE = frozenset("take get keep make look put start stop try show give find add run move".split())
+def _named_as_a_task(text: str) -> str:
+    """ "updating the handbook" as "update the handbook"; a word whose stem would change stays as it was said."""
+    first, _, rest = text.partition(" ")
+    base = "do" if first.lower() == "doing" else base_form(first.lower())
+    if not rest or not first.lower().endswith("ing") or stem(base) != stem(first.lower()) or first.lower() == "meeting":
+        return text
+    return f"{base.capitalize() if first[0].isupper() else base} {rest}"
+
+
+def infinitive(text: str) -> str:
+    """ "does the figures" as "do the figures"; as it was said where the stem would change."""
+    first, _, rest = text.partition(" ")
+    base = "do" if first.lower() == "does" else base_form(first.lower())
+    return f"{base} {rest}" if (rest and stem(base) == stem(first.lower())) or first.lower() == "does" else text
+
+
 _POINTS = frozenset("it that this them those these him her you us over out to for on up too also myself one".split())
 _TRAILING = frozenset(
     "and or but so then to the a an of for with by on in at okay also please is that right now too just maybe i we you um "
     "as from be".split()
 )
-
-
-def base_form(word: str) -> str:
-    """ "working", "works" and "worked" as "work" where that is a task's verb."""
-    for ending, instead in (
-        ("ing", ""),
-        ("ing", "e"),
-        ("s", ""),
-        ("ed", ""),
-        ("d", ""),
-        ("ting", ""),
-        ("ning", ""),
-        ("ies", "y"),
-    ):
-        base = word.removesuffix(ending) + instead
-        if word.endswith(ending) and base in _TASK_VERBS:
-            return base
-    return word
-
-
-def starts_a_task(words: Sequence[str]) -> bool:
-    """Whether the words begin with the verb of a task."""
-    return bool(words) and base_form(words[0]) in _TASK_VERBS

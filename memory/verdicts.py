@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 from memory.cues import Hearing, Policy
+from memory.doing import starts_a_task
 from memory.notes import Cue
-from memory.tasks import Span, starts_a_task
-from memory.wording import Sentence
+from memory.tasks import Span
+from memory.wording import Sentence, content
 
 _ACT = (
     r"(?:go|take|use|choose|pick|move|keep|drop|leave|sell|put|add|remove|cancel|postpone|stick|start|buy|switch|launch|stay|make|"
@@ -26,7 +27,7 @@ _DECISIONS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
         (r"(?<!\S)(?:let us|we will|we|we are going to|i would say we|i think we should|we should|we can) (?:just |all |then |therefore |definitely |simply )*(?P<what>(?:go|stick|stay|work|proceed) (?:with|for|ahead with)\b.*)", 0.6),
         (rf"(?:^|(?<!\S){_SO} )(?:{_SO} )*(?:let us|we will|we are going to|we are|we|we just) (?:just |all |then |therefore |not )*(?P<what>{_ACT}\b.*)", 0.42),
         (rf"(?:^|(?<!\S){_SO} )(?:{_SO} )+we (?P<what>(?:do not|will not|are not going to) (?!have\b|need\b|know\b|want\b|think\b|see\b|even\b|get\b|really\b)\S.*)", 0.55),
-        (r"(?:^|(?<!\S)(?:so|then|okay|and|but|well) )(?P<what>(?:from|as of|starting) (?:now on|today|tomorrow|next \w+|january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|the \w+)(?: on)? (?:the|we|our|every|all|there) \S.*)", 0.52),
+        (r"(?:^|(?<!\S)(?:so|then|okay|and|but|well) )(?P<what>(?:from|as of|starting) (?:now on|today|tomorrow|next \w+|january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|the \w+)(?: on)? (?:the|we|our|every|all|there|everybody|nobody|each|no|you) \S.*)", 0.52),
         (rf"(?<!\S)(?:forget|drop|scrap|skip) (?:about )?(?:the|that|this) (?:\S+ ){{1,5}}?(?:and |so )?we (?P<what>{_ACT}\b.*)", 0.6),
         (r"(?<!\S)(?:therefore|in that case|then it is clear|in the end) (?:let us|we) (?P<what>" + _ACT + r"\b.*)", 0.55),
         (r"^(?:(?:so|and|then|okay|right) )+we (?P<what>(?P<doing>[a-z]+) (?:to|the|an?|with|for|our) \S.*)", 0.42),
@@ -60,7 +61,7 @@ def decisions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             words = span.words
             if "doing" in found.groupdict() and not starts_a_task([found["doing"]]):
                 continue
-            if len(words) < 2 or _IDLE.match(" ".join(words)) or span.refers:
+            if len(words) < 2 or _IDLE.match(" ".join(words)) or span.refers or not content(words):
                 continue
             yield Cue("decide", span.text, strength=strength)
             return
@@ -94,8 +95,8 @@ _REVERSES = tuple(
         + r" .*))?",
         r"(?<!\S)we (?:change|changed|are changing|will change) (?:that|this|the|our) (?:decision|plan|choice)(?: (?:and|to|so)(?: we)? (?P<what>\S.*))?",
         r"(?<!\S)(?:instead|rather) (?:we|let us) (?:will |are going to )?(?P<what>" + _ACT + r" .*)",
-        r"(?<!\S)(?:we|let us) (?:will |are going to )?(?P<what>" + _ACT + r" .*?) (?:instead|after all)$",
-        r"(?<!\S)(?:we|let us) (?:do|will|would) not (?P<what>" + _ACT + r" .*?) after all$",
+        r"(?<!\S)(?:we|let us) (?:will |are going to )?(?P<what>" + _ACT + r" .*?) (?:instead|after all)(?!\S)",
+        r"(?<!\S)(?:we|let us) (?:do|will|would) not (?P<what>" + _ACT + r" .*?) after all(?!\S)",
     )
 )
 _MIND_CHANGED = re.compile(
@@ -124,20 +125,32 @@ def reversals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 
 
 _AGREES = re.compile(
-    r"^(?:(?:yes|okay|oh|well|right|and|so) )*(?:agreed|i agree|fine(?: with me| by me| for me)?|perfect|sounds good|that sounds good|good idea|great|"
-    r"exactly|absolutely|definitely|i like (?:it|that)|me too|okay|yes|sure|all right|good|that is (?:fine|good|great|better|much better|right)|"
-    r"that was my favourite|that (?:gives?|saves?|makes?|helps?)|no objections?|i am (?:fine|happy|okay) with|works for me|excellent|very good|lovely|brilliant|makes sense)(?!\S)"
+    r"^(?:(?:yes|okay|oh|well|right|and|so|then|apart from that) )*(?:agreed|i agree|i do$|we do$|we are$|fine(?: with me| by me| for me)?|perfect|sounds (?:\w+ )?(?:good|great|fine|right|sensible|reasonable|fair|like a plan)|that sounds (?:good|great|fine|right)|good idea|great|"
+    r"exactly|absolutely|definitely|i like (?:it|that)|me too|same here|so do i|so am i|so would i|let us$|okay|yes|sure|all right|good|that is (?:fine|good|great|better|much better|right|okay)|"
+    r"that was my favourite|that (?:gives?|saves?|makes?|helps?)|no objections?|(?:i am |we are )?(?:fine|happy|okay) with|works for (?:me|us)|suits (?:me|us)|excellent|very good|lovely|brilliant|makes sense|"
+    r"(?:i am|we are) (?:all )?(?:for (?:it|that)|in(?: favour)?|on board|with you)|in favour|seconded|count (?:me|us) in|hear hear|fair enough|why not|understood|no problem|of course|thank (?:god|goodness)|hooray|finally|"
+    r"i can live with (?:it|that)|that works|let us do (?:it|that)|i would be happy with (?:it|that))(?!\S)"
 )
 
 _AGREES_AT_LAST = re.compile(
-    r"(?<!\S)(?:i like (?:it|that)|agreed|i agree|fine (?:with|by) me|sounds good|works for me|good idea|perfect)$"
+    r"(?<!\S)(?:i like (?:it|that)|agreed|i agree|fine (?:with|by) me|sounds good|works for me|good idea|perfect|i am for (?:it|that)|suits me|is fine (?:with|by|for) (?:me|us)|so would i|let us)$"
+)
+
+
+_BUT = re.compile(r"^(?:\w+ ){1,3}but(?!\S)")
+_MURMURS = re.compile(
+    r"^(?:(?:yes|okay|oh|well|right|and|so|then|good|great|sure|all right|fine|exactly|absolutely) ?)+(?!\S)(?=$| (?:i|it|the|that|we|you|what|this|there|because|if|or|for|to|in|on)(?!\S))"
 )
 
 
 def agreements(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "Agreed", "fine with me": supports what was decided just before."""
-    if (_AGREES.match(sentence.plain) or _AGREES_AT_LAST.search(sentence.plain)) and not sentence.asks:
-        yield Cue("agree", strength=0.5)
+    if (
+        (_AGREES.match(sentence.plain) or _AGREES_AT_LAST.search(sentence.plain))
+        and not sentence.asks
+        and not _BUT.search(sentence.plain)
+    ):
+        yield Cue("agree", strength=0.5, details={} if _MURMURS.match(sentence.plain) else {"warmly": "yes"})
 
 
 _QUESTION = re.compile(
@@ -150,7 +163,7 @@ _OPEN_QUESTION = re.compile(
     r"we (?:still )?(?:do not|have not|need to|have to|must) (?:still )?(?:know|decide|decided|clarify|find out|figure out|clarified|agreed on|resolved)(?: yet)?) (?P<what>(?:whether|what|which|who|how|when|where|why|if|on|about)\b.*)"
 )
 _PARKED = re.compile(
-    r"(?<!\S)(?:leave|keep|left|kept) (?P<what>\S.*?) open(?!\S)|(?<!\S)(?:park|postpone|defer|table|put off|adjourn|shelve) (?P<parked>(?:that|this|the|it)\b.*)|"
+    r"(?<!\S)(?:leave|keep|left|kept) (?P<what>\S.*?) open(?!\S)|(?<!\S)(?:leave|keep) (?P<kept>(?:that|this|the|it)\b.*?) for (?:next time|another (?:time|day)|later|now|the next \w+|next \w+)(?!\S)|(?<!\S)(?:we|i|let us) (?:will |have to |need to |would have to |should |can )*(?:have to )?(?:come back to|get back to|return to|revisit|sleep on|think about|think over) (?P<back>(?:that|this|it)(?: one)?)(?= later| then| next| when| tomorrow| in|$)|(?<!\S)(?P<waits>(?:that|this|it)(?: one)?) (?:has to|will have to|must|can|should) wait(?!\S)|(?<!\S)(?:park|postpone|defer|table|put off|adjourn|shelve) (?P<parked>(?:that|this|the|it)\b.*)|"
     r"(?<!\S)(?:decide|discuss|come back to|return to|look at|talk about|settle|answer|clarify) (?P<later>(?:that|this|it|the)\b.*?) (?:later|next time|another time|at the next meeting|in the next meeting|next week|offline)(?!\S)|"
     r"(?<!\S)(?P<still>(?:that|this|it|the)(?: \w+){0,4}?) (?:is|remains|stays) (?:still )?(?:open|undecided|unresolved|an open question)(?!\S)"
 )
@@ -172,7 +185,7 @@ def questions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         return
     parked = postponed(sentence)
     if parked:
-        name = next(key for key in ("what", "parked", "later", "still") if parked[key])
+        name = next(key for key in ("what", "kept", "back", "waits", "parked", "later", "still") if parked[key])
         words = parked[name]
         about = "that" if words.split()[0] in ("that", "this", "it") and len(words.split()) < 2 else ""
         yield Cue("park", words, strength=0.65, about=about)
@@ -194,8 +207,12 @@ _RISKS = tuple(
     re.compile(pattern)
     for pattern in (
         r"(?<!\S)(?:there is|there are|there was|we have|we see|i see|we run|it is)(?: \w+){0,2}? (?:a|the|some|one|another|big|real|high|serious)?(?: \w+)? ?(?:risk|danger|threat|chance)(?: here)? (?:that|of|is that|with) (?P<what>\S.*)",
+        r"(?<!\S)(?:there is|there was|we run|we have)(?: \w+){0,2}? (?:risk|danger|chance) (?P<what>(?:the|we|it|they|he|she|nobody|our|a|this) (?:\S+ ){0,6}?(?:will|would|might|may|could|can not|does|do|is|gets?)\b.*)",
         r"(?<!\S)(?:the|a|one|another|our|my)(?: \w+)? (?:risk|danger|threat|worry|fear|concern) (?:is|here is|would be|with that is)(?: that)? (?P<what>\S.*)",
         r"(?<!\S)(?:i am|we are)(?: a bit| a little| very| really| quite)? (?:worried|concerned|afraid|anxious|nervous) (?:that|about) (?P<what>\S.*)",
+        r"(?<!\S)(?:i am|we are)(?: a bit| a little| very| really)? afraid (?P<what>(?:we|it|they|the|he|she|there|nobody|somebody) (?:\w+ )*?(?:might|may|could|will|is going to) .*)",
+        r"(?<!\S)what (?:worries|scares|bothers|frightens) (?:me|us) (?:\w+ )?is (?:that )?(?P<what>\S.*)",
+        r"^(?P<what>(?:we|it|they|the|he|she|there) (?:\w+ )*?(?:might|may|could|will) .*?) (?:and )?that (?:is what )?(?:\w+ )?(?:worries|scares|bothers|frightens) (?:me|us)",
         r"(?<!\S)(?:we )?risk (?P<what>(?:losing|missing|running|being|not)\b.*)",
     )
 )

@@ -150,8 +150,19 @@ def _by_hand(event: Learned) -> bool:
     return any(change.get("by") == "user" for change in event.content.get("history", ()))
 
 
+LEAST_WORDS = 4  # of a sentence of the summary without its opening
+_OPENING = re.compile(
+    r"^(?:(?:good point|good idea|all right|thank you|okay|ok|so|and|then|but|well|now|yes|yeah|right|good|great|fine|sure|perfect|thanks|"
+    r"alright|agreed|um|uh)(?:,? (?!I\b)(?-i:[A-Z])\w+(?=,))?[,.]? )+",
+    re.IGNORECASE,
+)
+
+
 def _shown(sentence: Sentence) -> str:
+    """The sentence without the words that only tie it to the one before: "Good point, so", "Thank you, Maria, and"."""
     text = tidy(sentence.text)
+    bare = _OPENING.sub("", text)
+    text = bare if len(bare.split()) >= LEAST_WORDS else text
     return text[:1].upper() + text[1:] + "."
 
 

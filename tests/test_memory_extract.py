@@ -57,7 +57,7 @@ TAKEN = [  # the speaker takes it
     ("I will I will book the train tickets.", "book the train tickets", ""),
     ("I will, um, translate the user guide.", "translate the user guide", ""),
     ("Thank you, and I will invite the partners.", "invite the partners", ""),
-    ("I'll be writing the newsletter next week.", "writing the newsletter", "2026-03-20"),
+    ("I'll be writing the newsletter next week.", "write the newsletter", "2026-03-20"),
     ("I plan to visit the factory on Thursday.", "visit the factory", "2026-03-12"),
     ("I'll make sure to share the minutes with the others.", "share the minutes with the others", ""),
 ]
@@ -80,7 +80,7 @@ ASKED = [  # Anna asks Clara, who says yes
     ("Clara, can you send the survey to the customers?", "Yes, I will do that.", "send the survey to the customers", ""),
     ("Clara could you check the prices by Friday", "sure", "check the prices", "2026-03-13"),
     ("Could you please call the hotel, Clara?", "No problem.", "call the hotel", ""),
-    ("Clara, would you mind updating the handbook?", "Of course not, I will do it.", "updating the handbook", ""),
+    ("Clara, would you mind updating the handbook?", "Of course not, I will do it.", "update the handbook", ""),
     ("I would like you to test the new version, Clara.", "All right.", "test the new version", ""),
     ("Clara, I want you to write the summary by the end of the month.", "Okay, fine.", "write the summary", "2026-03-31"),
     ("Can I ask you to book the meeting room?", "Sure, I can do that.", "book the meeting room", ""),

@@ -38,7 +38,7 @@ def test_a_misheard_name_is_one_that_is_known(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["marina", "been", "area", "gregg", "solve", "martin", "dave it", "and"])
 def test_a_word_that_may_be_another_is_nobody_here(word: str) -> None:
-    assert TEAM.owner(word).kind == "person"
+    assert TEAM.owner(word).kind != "speaker"
 
 
 def test_of_two_names_that_are_alike_none_is_meant() -> None:
@@ -52,7 +52,7 @@ def test_of_two_names_that_are_alike_none_is_meant() -> None:
         ("And then Mariah will call the museum.", ("speaker", "S2")),
         ("So Davit takes over the drop test.", ("speaker", "S3")),
         ("Solveig will send the contract by Friday.", ("person", "Solveig Berg")),
-        ("Marina will call the museum.", ("person", "Marina")),
+        ("Marina will call the museum.", ("nobody", "")),  # she may be Maria, and may not
     ],
 )
 def test_who_was_misheard_has_the_task(said: str, owner: tuple[str, str]) -> None:
@@ -116,7 +116,7 @@ FORMS = [  # what was said by whom, owner, what, due
     (("1 And take photos of the roof, will you?", "3 Will do."), "S3", "take photos of the roof", ""),
     (("1 Who chases the printer?", "2 I can chase the printer.", "1 That would be great."), "S2", "chase the printer", ""),
     (("2 Shall I write the letter?", "1 Yes, please."), "S2", "write the letter", ""),
-    (("1 Okay, so Maria does the slides by Friday.",), "S2", "does the slides", "2026-03-13"),
+    (("1 Okay, so Maria does the slides by Friday.",), "S2", "do the slides", "2026-03-13"),
     (("2 I said I would write the guide, but I haven't got round to it.", "2 It'll be done by Monday."), "S2", "write the guide", "2026-03-16"),
     (("2 I book the hall in two weeks.",), "S2", "book the hall", "2026-03-24"),
     (("1 Maria, can you book the hall?", "2 Sure.", "2 By Friday."), "S2", "book the hall", "2026-03-13"),

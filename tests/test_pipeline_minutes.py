@@ -45,6 +45,20 @@ def noted(events: list[Event]) -> list[Event]:
     return list(MinutesStage()((), events))
 
 
+def test_what_is_read_says_whose_words_they_are_and_which_day_is_meant() -> None:
+    lines = (
+        *TALK,
+        ("S1", "Do we need a display?"),
+        ("S2", "I don't know yet."),
+        ("S1", "Okay, so we leave that open."),
+    )
+    text = render(minutes_of(noted(talk(*lines))), "md").decode()
+    assert "Speaker 2: Somebody has to book the hall in two weeks." in text
+    assert "| Fri 13 March 2026 (by Friday) |" in text
+    assert "Do we need a display?" in text
+    assert "assigned to" not in text
+
+
 def test_items_are_learned_while_the_meeting_runs_and_all_of_it_before_it_concludes() -> None:
     events = noted(talk(*TALK))
     kinds = [e.kind for e in events if isinstance(e, Learned)]
@@ -88,10 +102,14 @@ def _edit_by_hand(path: Path, before: str, after: str) -> None:
 
 
 @pytest.mark.parametrize("format", READERS)
-@pytest.mark.parametrize("cell", [("by Friday", "by Monday"), ("2026-03-13", "2026-03-20"), ("Speaker 2", "Speaker 1")])
+@pytest.mark.parametrize(
+    "cell", [("by Friday", "by Monday"), ("13 March 2026", "20 March 2026"), ("Speaker 2", "Speaker 1")]
+)
 def test_an_edited_cell_of_the_action_table_is_named(tmp_path: Path, format: str, cell: tuple[str, str]) -> None:
     events, path = noted(talk(*TALK)), tmp_path / f"m.{format}"
     path.write_bytes(render(minutes_of(events), format))
+    if format == "json" and "March" in cell[0]:
+        cell = "2026-03-13", "2026-03-20"
     if format == "docx":
         import docx
 

@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from memory.minutes import Minutes
-from memory.notes import DECIDED, DONE, DROPPED, OPEN, Item, Passage
+from memory.notes import DECIDED, DONE, DROPPED, OPEN, Item
 from pipeline.events import PipelineError
-from pipeline.export import calendar, sheet
+from pipeline.export import calendar, lines, sheet
 from pipeline.export.document import (
     Block,
     Document,
     Heading,
     Inline,
     Line,
-    Link,
     Listing,
     Paragraph,
     Row,
@@ -36,7 +35,7 @@ from pipeline.export.document import (
     plain,
 )
 from pipeline.export.steps import step
-from pipeline.export.text import clock, spell_date, spell_duration
+from pipeline.export.text import spell_date, spell_duration
 
 SCHEMA = 1  # version of the JSON form; `rapporteur minutes --schema` prints it
 SCHEMA_FILE = Path(__file__).parent / "minutes.schema.json"
@@ -109,7 +108,11 @@ def _summary(minutes: Minutes) -> Iterator[Block]:
         yield Heading("Summary")
         yield Listing(
             tuple(
-                Paragraph((line.text, *_heard(minutes, line.evidence)), f"s{n}", data=_facts(minutes, line.evidence))
+                Paragraph(
+                    (*lines.speaker(minutes, line), line.text, *lines.heard(minutes, line.evidence)),
+                    f"s{n}",
+                    data=lines.facts(minutes, line.evidence),
+                )
                 for n, line in enumerate(minutes.summary, 1)
             )
         )
@@ -122,9 +125,11 @@ def _topics(minutes: Minutes) -> Iterator[Block]:
         for topic in minutes.topics:
             again: list[Inline] = []
             for n, (first, _) in enumerate(topic.spans):
-                again += [" " if not n else ", again ", *_link(minutes, first)]
+                again += [" " if not n else ", again ", *lines.link(minutes, first)]
             items.append(
-                Paragraph((topic.title, *again), topic.id, data=_facts(minutes, [first for first, _ in topic.spans]))
+                Paragraph(
+                    (topic.title, *again), topic.id, data=lines.facts(minutes, [first for first, _ in topic.spans])
+                )
             )
         yield Listing(tuple(items))
 
@@ -143,19 +148,14 @@ def _actions(minutes: Minutes) -> Iterator[Block]:
     yield Heading("Actions")
     rows = []
     for item in found:
-        when = (
-            f"{item.due.phrase} ({item.due.date})"
-            if item.due.phrase and item.due.date
-            else item.due.phrase or item.due.date
-        )
         cells: tuple[Line, ...] = (
-            (_capital(item.what), *_notes(minutes, item)),
+            (lines.capital(item.what), *lines.notes(minutes, item)),
             (minutes.said_by(item.owner) or "nobody yet",),
-            (when,),
+            lines.when(item),
             (item.status,),
-            _heard(minutes, item.evidence),
+            lines.heard(minutes, item.evidence),
         )
-        rows.append(Row(cells, item.id, _item_facts(minutes, item)))
+        rows.append(Row(cells, item.id, lines.item_facts(minutes, item)))
     yield Table(("What", "Who", "By when", "State", "Heard"), tuple(rows), (5, 2, 2.5, 1.2, 1.9))
 
 
@@ -172,9 +172,17 @@ def _references(minutes: Minutes) -> Iterator[Block]:
         yield Heading("References")
         items = []
         for n, cited in enumerate(minutes.references, 1):
-            line: Line = (Strong(_place(cited.passage)), f": “{cited.passage.quote}”", *_heard(minutes, cited.evidence))
+            line: Line = (
+                Strong(lines.place(cited.passage)),
+                f": “{cited.passage.quote}”",
+                *lines.heard(minutes, cited.evidence),
+            )
             items.append(
-                Paragraph(line, f"ref{n}", data=(*_facts(minutes, cited.evidence), ("passage", _place(cited.passage))))
+                Paragraph(
+                    line,
+                    f"ref{n}",
+                    data=(*lines.facts(minutes, cited.evidence), ("passage", lines.place(cited.passage))),
+                )
             )
         yield Listing(tuple(items))
 
@@ -186,11 +194,11 @@ _SECTIONS: tuple[Callable[[Minutes], Iterator[Block]], ...] = (
 
 def _item_line(minutes: Minutes, item: Item) -> Paragraph:
     line: Line = (
-        _capital(item.what),
-        *_notes(minutes, item, state=item.status not in (OPEN, DECIDED)),
-        *_heard(minutes, item.evidence),
+        lines.question(item.what) if item.kind == "question" else lines.capital(item.what),
+        *lines.notes(minutes, item, state=item.status not in (OPEN, DECIDED)),
+        *lines.heard(minutes, item.evidence),
     )
-    return Paragraph(line, item.id, data=_item_facts(minutes, item))
+    return Paragraph(line, item.id, data=lines.item_facts(minutes, item))
 
 
 def _carried_line(minutes: Minutes, item: Item) -> Paragraph:
@@ -199,63 +207,14 @@ def _carried_line(minutes: Minutes, item: Item) -> Paragraph:
     origin = next((change.meeting for change in item.history if change.meeting), "")
     owner = f", {minutes.said_by(item.owner) or 'nobody yet'}" if item.kind == "action" else ""
     due = f", {item.due.phrase}" if item.due else ""
-    line: list[Inline] = [f"{_capital(item.what)}{owner}{due}"]
+    line: list[Inline] = [f"{lines.capital(item.what)}{owner}{due}"]
     for before, change in zip(item.history[last:], item.history[last + 1 :], strict=False):
         if words := step(minutes, before, change):
-            line += [f"; {words}", *_heard(minutes, change.evidence)]
+            line += [f"; {words}", *lines.heard(minutes, change.evidence)]
     told = item.history[-1].change == item.status
     facts = "; ".join(filter(None, ("" if told else item.status, f"from {origin}" if origin else "")))
     line.append(f" ({facts})" if facts else "")
-    return Paragraph(tuple(line), f"last-{item.id}", data=_item_facts(minutes, item))
-
-
-def _notes(minutes: Minutes, item: Item, *, state: bool = False) -> Line:
-    """The item's state if wanted, its history where it has one, and its passages, behind it in small."""
-    steps = [step(minutes, before, change) for before, change in zip(item.history, item.history[1:], strict=False)]
-    steps = [each for each in steps if each]
-    word = item.status
-    said = [] if not state or any(each.startswith(word) for each in steps) else [word]
-    places = list(dict.fromkeys(f"see {_place(passage)}" for passage in item.passages))
-    told = "; ".join([*said, *steps, *places])
-    return (Soft(f" ({told})"),) if told else ()
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _place(passage: Passage) -> str:
-    page = f"page {passage.page}" if passage.page else ""
-    return ", ".join(filter(None, (passage.document, page or passage.section)))
-
-
-def _heard(minutes: Minutes, evidence: Sequence[str]) -> Line:
-    """Links to when it was said, two of them at most."""
-    known = {u.id: u for u in minutes.utterances}
-    ids = [id for id in evidence if id in known]
-    chosen = ids if len(ids) < 3 else [ids[0], ids[-1]]
-    return tuple(piece for n, id in enumerate(chosen) for piece in (" " if n == 0 else ", ", *_link(minutes, id)))
-
-
-def _link(minutes: Minutes, id: str) -> Line:
-    start_s = minutes.start_s([id])
-    if start_s is None:
-        return ()
-    return (Link(clock(start_s).removeprefix("00:"), f"#{id}", start_s),)
-
-
-def _facts(minutes: Minutes, evidence: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    known = {u.id: u for u in minutes.utterances}
-    said = [known[id] for id in evidence if id in known]
-    times = (
-        (("start", f"{min(u.start_s for u in said):.2f}"), ("end", f"{max(u.end_s for u in said):.2f}")) if said else ()
-    )
-    return (("evidence", " ".join(evidence)), *times)
-
-
-def _item_facts(minutes: Minutes, item: Item) -> tuple[tuple[str, str], ...]:
-    passages = "; ".join(_place(passage) for passage in item.passages)
-    return (("kind", item.kind), *_facts(minutes, item.evidence), *((("passages", passages),) if passages else ()))
+    return Paragraph(tuple(line), f"last-{item.id}", data=lines.item_facts(minutes, item))
 
 
 def to_json(minutes: Minutes) -> str:
@@ -310,7 +269,7 @@ def tasks(minutes: Minutes) -> list[calendar.Task]:
     return [
         calendar.Task(
             uid=f"{minutes.meeting}-{item.id}@rapporteur",
-            what=_capital(item.what),
+            what=lines.capital(item.what),
             owner=minutes.said_by(item.owner),
             due=date.fromisoformat(item.due.date) if item.due.date else None,
             state="done" if item.status == DONE else "dropped" if item.status == DROPPED else "open",
@@ -344,10 +303,10 @@ def with_transcript(minutes: Minutes) -> Document:
     """The minutes and under them every word, so that each link of a page leads to what was said."""
     made = document(minutes)
     names = {person.label: person.name for person in minutes.people}
-    lines = [
+    spoken = [
         Paragraph(
             (
-                *_link(minutes, u.id),
+                *lines.link(minutes, u.id),
                 " ",
                 *((Strong(f"{names.get(u.speaker, u.speaker)}:"), " ") if u.speaker else ()),
                 u.text.strip(),
@@ -357,7 +316,7 @@ def with_transcript(minutes: Minutes) -> Document:
         )
         for u in minutes.utterances
     ]
-    said: tuple[Block, ...] = (Heading("What was said"), *lines) if lines else ()
+    said: tuple[Block, ...] = (Heading("What was said"), *spoken) if spoken else ()
     return Document(made.title, (*made.blocks[:-1], *said, made.blocks[-1]), made.facts, made.language, data=made.data)
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from memory.minutes import Minutes
-from memory.notes import Change
+from memory.notes import Change, Owner
 
 
-def step(minutes: Minutes, before: Change, change: Change) -> str:
-    """One step of an item's life in words; "" for those that say nothing new."""
+def step(minutes: Minutes, before: Change, change: Change, *, had: Owner | None = None) -> str:
+    """One step of an item's life in words, `had` its owner before; "" for those that say nothing new."""
     by = " by hand" if change.by == "user" else ""
     owner = minutes.said_by(change.owner) if change.owner else ""
     match change.change:
         case "reassigned" | "assigned":
-            return f"{change.change} to {owner or 'nobody'}{by}"
+            giver = f" from {minutes.said_by(had)}" if had and owner and change.change == "reassigned" else ""
+            return f"{change.change}{giver} to {owner or 'nobody'}{by}"
         case "reversed" | "changed":
             return f"{change.change}{by}, before: {before.what}" if before.what else f"{change.change}{by}"
         case "due" if change.due is not None:

@@ -15,6 +15,7 @@ from pipeline.export.document.model import Block, Document, Inline, Link, Soft, 
 
 _INLINE = re.compile(r"<(style|script)>(.*?)</\1>", re.DOTALL)
 _DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b", re.ASCII)
+_SPELLED = re.compile(r"\b(?:[A-Z][a-z]{2} )?\d{1,2} [A-Z][a-z]{2,8} \d{4}\b", re.ASCII)
 _DATA_NAME = re.compile("[a-z][a-z-]*")
 _RIGHT_TO_LEFT = {"ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"}
 
@@ -47,7 +48,11 @@ def _kind(piece: Block | Inline) -> str:
 
 def _days(text: str) -> Markup:
     """The text escaped, its dates as such: a browser breaks lines in a date that is not."""
-    return Markup(_DAY.sub(r"<time>\g<0></time>", str(escape(text))))
+    return Markup(_SPELLED.sub(_whole, _DAY.sub(r"<time>\g<0></time>", str(escape(text)))))
+
+
+def _whole(day: re.Match[str]) -> str:
+    return f'<span class="day">{day[0]}</span>'
 
 
 @cache

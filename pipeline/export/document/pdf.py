@@ -27,7 +27,7 @@ from pipeline.export.document.model import (
 from pipeline.export.document.typefaces import BOLD, MISSING, PLAIN, fallbacks
 from pipeline.export.document.word import EPOCH
 
-INK, SOFT, ACCENT, TINT = (31, 29, 26), (109, 103, 94), (168, 66, 27), (246, 237, 230)  # RGB
+INK, SOFT, ACCENT, TINT, RULE = (31, 29, 26), (109, 103, 94), (168, 66, 27), (246, 237, 230), (214, 208, 198)  # RGB
 MARGIN_MM, FOOT_MM = 22, 20
 TEXT_PT, SOFT_PT, LINE = 10.5, 9.0, 1.45  # LINE is the height of a line, as a multiple of the type size
 HEADING_PT = (15, 12.5, 11, 10.5)
@@ -128,8 +128,8 @@ class _Page(FPDF):
         text = self._drawable(piece if isinstance(piece, str) else piece.text)
         if not text:
             return
-        soft = isinstance(piece, Soft)
         target = self._target(piece)
+        soft = isinstance(piece, Soft) or (isinstance(piece, Link) and piece.at_s is not None and not target)
         self._look(
             SOFT_PT if soft else TEXT_PT, ACCENT if target else SOFT if soft else ink, bold=isinstance(piece, Strong)
         )
@@ -141,6 +141,7 @@ class _Page(FPDF):
 
     def _table(self, table: Table) -> None:
         self._look(SOFT_PT, INK)
+        self.set_draw_color(*RULE)
         self.ln(1)
         for row in table.rows:  # fpdf2 does not tell where it drew a row, so a link to one leads to the table
             self._mark(row.anchor)
@@ -148,6 +149,7 @@ class _Page(FPDF):
             borders_layout="HORIZONTAL_LINES",
             headings_style=FontFace(emphasis="BOLD", fill_color=TINT),
             text_align=self._align,
+            v_align="T",
             col_widths=_bounded(table.widths),
             line_height=SOFT_PT * MM_OF_PT * LINE,
             padding=1.2,

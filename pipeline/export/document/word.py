@@ -108,7 +108,7 @@ def _row(cells: tuple[Any, ...], row: Row, numbers: Iterator[int]) -> None:
 
 def _write(paragraph: Any, line: Line) -> None:
     for piece in line:
-        if isinstance(piece, Link) and piece.target:
+        if isinstance(piece, Link) and piece.target and not (piece.at_s is not None and piece.target.startswith("#")):
             paragraph._p.append(_hyperlink(paragraph, piece))
         else:
             _style(paragraph.add_run(piece if isinstance(piece, str) else piece.text), piece)
@@ -117,9 +117,9 @@ def _write(paragraph: Any, line: Line) -> None:
 def _style(run: Any, piece: Inline) -> None:
     if isinstance(piece, Strong):
         run.bold = True
-    if isinstance(piece, Soft):
+    if isinstance(piece, Soft) or (isinstance(piece, Link) and piece.at_s is not None):  # a time, to look up
         run.font.size, run.font.color.rgb = Pt(9.5), SOFT
-    if isinstance(piece, Link) and piece.target:
+    if isinstance(piece, Link) and piece.target and piece.at_s is None:
         run.font.color.rgb = ACCENT
 
 

@@ -1,0 +1,265 @@
+"""What waits for an answer: requests, offers and proposals, and what becomes of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from memory.doing import does_something
+from memory.ledger import LOOSELY, Ledger
+from memory.notebook import PUBLISHED, SAME, Asked, Notebook
+from memory.notes import NOBODY, Change, Cue, Owner
+from memory.reconcile import same_doing
+from memory.wording import POINTS_AT, Sentence, content_of, last_thing, likeness, read
+
+ANSWERED_WITHIN = 6  # sentences
+WELCOMED_WITHIN = 2  # sentences
+CLAIMED_WITHIN = 3  # sentences: what nobody had yet, and somebody then takes without naming it
+NAMED_WITHIN = 6  # sentences: what "that" may be, from its naming to the yes
+YES_WITHIN, BARE_WITHIN = 3, 2  # sentences after which a mere yes answers something else
+
+
+class Waiting:
+    """Joins answers with what was asked or offered; what is settled goes into the ledger."""
+
+    def __init__(self, book: Notebook, ledger: Ledger) -> None:
+        self.book, self._ledger = book, ledger
+
+    def commit(self, cue: Cue, sentence: Sentence) -> None:
+        """Somebody says what he, or another, will do: that may be the answer to what was asked."""
+        request = self.book.request
+        near = request is not None and self.book.at - request.at <= ANSWERED_WITHIN
+        if cue.what and request and near and request.sentence.speaker != sentence.speaker:
+            again = likeness(content_of(cue.what), content_of(request.cue.what)) >= SAME or (
+                _only_points(cue.what) and same_doing(cue.what, request.cue.what)
+            )
+            if again and self._ledger.same(cue) is None:
+                self._settle(request, cue, sentence)
+                return
+        self._ledger.take_on(cue, sentence)
+
+    def offer(self, cue: Cue, sentence: Sentence) -> None:
+        """Counts for a task that waits for an owner, or whose owner let go of it."""
+        book = self.book
+        recent = book.latest("action", ANSWERED_WITHIN)
+        number = book.find("action", content_of(cue.what), least=SAME)
+        if number is None and recent is not None:  # what was just named, in other words
+            number = book.find(
+                "action", content_of(cue.what), least=LOOSELY, fits=lambda item: item == book.items[recent]
+            )
+        if number is not None:
+            item = book.items[number]
+            free = not item.owner or number in book.released or (cue.details.get("instead") and item.owner != cue.owner)
+            if free or item.owner == cue.owner:
+                self._ledger.hand_over(number, cue.owner, (sentence.utterance_id,), due=cue.due)
+            return
+        request = book.request
+        if request and request.sentence.speaker != sentence.speaker:
+            if likeness(content_of(cue.what), content_of(request.cue.what)) >= LOOSELY:
+                self._settle(request, cue, sentence)
+            return
+        if cue.strength >= PUBLISHED:
+            self._ledger.take_on(cue, sentence)
+        else:
+            book.offered = Asked(cue, sentence, book.at)
+
+    def ask(self, cue: Cue, sentence: Sentence) -> None:
+        waits = self.book.request
+        if "bare" in cue.details and waits and self.book.at - waits.at <= WELCOMED_WITHIN and waits.cue.what:
+            return  # "Take the stairs": hardly a new request
+        if not cue.what and not cue.details.get("doing") and self._has_it(sentence):
+            return  # "Would you?", to who has just taken it: that is thanks
+        self.lapse()
+        self.book.request = Asked(cue, sentence, self.book.at)
+
+    def _has_it(self, sentence: Sentence) -> bool:
+        """Whether another speaker has just taken what was talked of."""
+        number = self.book.latest("action", 1)
+        owner = self.book.items[number].owner if number is not None else NOBODY
+        return owner.kind == "speaker" and owner.name != sentence.speaker
+
+    def refuse(self, cue: Cue, sentence: Sentence) -> None:
+        request = self.book.request
+        if request and sentence.speaker != request.sentence.speaker:
+            if "do not forget" in request.sentence.plain and "i will not" in sentence.plain:
+                self._settle(request, cue, sentence)  # "I won't": forget it, that is
+                return
+            self.lapse(also=sentence.utterance_id)
+
+    def did(self, cue: Cue, sentence: Sentence) -> None:
+        """What was asked is done already: it is no task."""
+        request = self.book.request
+        if request and self.book.at - request.at <= WELCOMED_WITHIN and request.sentence.speaker != sentence.speaker:
+            self.book.request = None
+
+    def propose(self, cue: Cue, sentence: Sentence) -> None:
+        self.book.offered = Asked(cue, sentence, self.book.at)
+
+    def unsay(self, cue: Cue, sentence: Sentence) -> None:
+        self.book.unsay(WELCOMED_WITHIN)
+
+    def welcome(self, cue: Cue, sentence: Sentence) -> bool:
+        """What somebody else has just offered to do is wanted: now it is his."""
+        offered = self.book.offered
+        if (
+            offered is None
+            or self.book.at - offered.at > WELCOMED_WITHIN
+            or offered.sentence.speaker == sentence.speaker
+        ):
+            return False
+        self.book.offered = None
+        cue, also = offered.cue, (offered.sentence.utterance_id,)  # what was offered counts, not the thanks
+        if cue.what:
+            settled = replace(cue, kind="commit", strength=max(cue.strength, 0.6))
+            self._ledger.take_on(settled, sentence, also=also)
+            return True
+        number = self.book.latest("action", ANSWERED_WITHIN, lambda item: not item.owner)
+        if number is not None:
+            self._ledger.hand_over(number, cue.owner, (*also, sentence.utterance_id), due=cue.due)
+        return number is not None
+
+    def ready(self, cue: Cue, sentence: Sentence) -> None:
+        """ "It will be done by Monday": the speaker's word on what was asked, or on what he has just promised."""
+        if self.book.request:
+            self.accept(cue, sentence)
+            return
+        if not cue.due:
+            return
+        number = self.book.latest("action", WELCOMED_WITHIN, lambda item: item.owner == cue.owner and not item.due.date)
+        if number is not None:
+            self.book.change(number, Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
+        elif cue.details.get("thing"):
+            self._spell_out(replace(cue, strength=0.6, details={"doing": cue.details["thing"]}), sentence)
+
+    def date(self, cue: Cue, sentence: Sentence) -> None:
+        """A date by itself, said just after a task that has none."""
+        number = self.book.latest("action", WELCOMED_WITHIN, lambda item: not item.due.date)
+        if self.book.request and not self.book.request.cue.due.date:
+            request = self.book.request
+            self.book.request = replace(request, cue=replace(request.cue, due=cue.due),
+                                        also=(*request.also, sentence.utterance_id))  # fmt: skip
+        elif number is not None:
+            self.book.change(number, Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
+
+    def accept(self, cue: Cue, sentence: Sentence) -> None:
+        """ "Yes, I will do that": the request that waits, else the task that was just raised and has nobody."""
+        book = self.book
+        request = book.request
+        if request and (request.sentence.speaker != sentence.speaker or not sentence.speaker):
+            late = book.at - request.at > (BARE_WITHIN if "bare" in request.cue.details else YES_WITHIN)
+            merely = cue.kind == "accept" and cue.strength < 0.7
+            bare = "bare" in request.cue.details and not request.cue.owner and not cue.due.date
+            if merely and (late or bare):
+                return  # "press the button" "yeah": told how, not asked to
+            asked = request.cue.owner
+            someone_else = asked.kind == "speaker" and sentence.speaker not in ("", asked.name)
+            steps_in = (cue.kind == "claim" or "myself" in cue.details) and not late
+            if not someone_else or steps_in:
+                self._settle(request, cue, sentence)
+            return
+        proposed = book.offered and book.offered.cue.kind == "propose"
+        if cue.kind == "accept" and ((proposed and self.welcome(cue, sentence)) or cue.strength < 0.7):
+            return
+        number = book.latest("action", CLAIMED_WITHIN, lambda item: not item.owner)
+        if number is not None and sentence.speaker:
+            self._ledger.hand_over(number, Owner("speaker", sentence.speaker), (sentence.utterance_id,), due=cue.due)
+        elif cue.details.get("doing"):
+            self._spell_out(cue, sentence)
+        elif cue.kind == "claim" and sentence.speaker:
+            self._carry_out(cue, sentence)
+
+    def _carry_out(self, cue: Cue, sentence: Sentence) -> None:
+        """ "Then we order twenty more." "I'll do that.": what was decided, or moved, is the speaker's to do."""
+        book = self.book
+        if book.decided is None or book.at - book.decided[1] > WELCOMED_WITHIN:
+            return
+        decided = book.items[book.decided[0]]
+        said = next((s for s in reversed(book.recent) if s.utterance_id in decided.evidence), None)
+        if said is not None and said.speaker != sentence.speaker and does_something(read(decided.what).words):
+            self._ledger.take_on(
+                replace(cue, kind="commit", what=decided.what, about=""), sentence, also=(said.utterance_id,)
+            )
+
+    def _spell_out(self, cue: Cue, sentence: Sentence) -> None:
+        """ "I'll send it to you": what "it" is stands in what was said just before, or nothing is noted."""
+        for before in reversed(list(self.book.recent)[-2:]):
+            thing = last_thing(before)
+            if thing and before.speaker != sentence.speaker:
+                what = POINTS_AT.sub(thing, cue.details["doing"], count=1)
+                self._ledger.take_on(replace(cue, kind="commit", what=what), sentence, also=(before.utterance_id,))
+                return
+
+    def _point_out(self, request: Asked, cue: Cue, owner: Owner, sentence: Sentence) -> None:
+        """ "We need an interpreter." "Can you find one?" "Sure.": what "one" is stands before the request."""
+        before = [s for s in self.book.recent if s.start_s <= request.sentence.start_s and s != request.sentence]
+        for earlier in reversed(before[-2:]):
+            if thing := last_thing(earlier):
+                what = POINTS_AT.sub(thing, request.cue.details["doing"], count=1)
+                due = cue.due if cue.due.date else request.cue.due
+                also = (earlier.utterance_id, *request.also, request.sentence.utterance_id)
+                self._ledger.take_on(Cue("assign", what, owner, due, request.cue.strength + 0.1), sentence, also=also)
+                return
+
+    def _settle(self, request: Asked, cue: Cue, sentence: Sentence) -> None:
+        """Somebody accepts what was asked: it is his, whoever was asked, unless a group was."""
+        book = self.book
+        book.request = None
+        asked = request.cue
+        owner = Owner("speaker", sentence.speaker) if sentence.speaker else asked.owner
+        owner = asked.owner if asked.owner.kind == "group" else owner
+        also = (*request.also, request.sentence.utterance_id)
+        adds = cue.details.get("adds", "")
+        if not asked.what:  # "Can you do that?"
+            asker = Owner("speaker", request.sentence.speaker)  # who may pass on what he has just taken
+            number = book.latest("action", WELCOMED_WITHIN, lambda item: item.owner == asker)
+            if number is None:
+                number = book.latest("action", NAMED_WITHIN, lambda item: not item.owner)
+            if number is not None:
+                self._ledger.hand_over(number, owner, (*also, sentence.utterance_id), due=cue.due or asked.due)
+            elif asked.details.get("doing"):
+                self._point_out(request, cue, owner, sentence)
+            return
+        settled = Cue(
+            "assign",
+            asked.what,
+            owner,
+            cue.due if cue.due.date else asked.due,
+            asked.strength + (0.2 if cue.strength >= 0.7 else 0.1),
+        )
+        self._ledger.take_on(settled, sentence, also=also, adds=adds)
+
+    def expire(self) -> None:
+        """A request that nobody answered for long is not waiting any more."""
+        if self.book.request and self.book.at - self.book.request.at > ANSWERED_WITHIN:
+            self.lapse()
+
+    def lapse(self, also: str = "") -> None:
+        """Nobody took what was asked: it stays a task without an owner, if the words are clear."""
+        request, self.book.request = self.book.request, None
+        if request is None or not request.cue.what or request.cue.strength < PUBLISHED:
+            return
+        cue, evidence = request.cue, (request.sentence.utterance_id, *filter(None, (also,)))
+        group = cue.owner if cue.owner.kind == "group" else NOBODY
+        if self.book.find("action", content_of(cue.what)) is None:
+            change = Change("assigned" if group else "raised", evidence, cue.what, group, cue.due or None)
+            sure = cue.strength if cue.due else cue.strength - 0.15
+            self.book.add("action", cue.what, request.sentence, change, owner=group, due=cue.due, confidence=sure)
+
+    def one_answer(self, found: list[Cue], sentence: Sentence) -> list[Cue]:
+        """ "Can somebody tell the parents?" "Yes, I'll send a message tonight.": how it is done is no second task."""
+        request = self.book.request
+        yes = next((cue for cue in found if cue.kind == "accept"), None)
+        how = next((cue for cue in found if cue.kind == "commit" and cue.what), None)
+        more = re.search(r"(?<!\S)(?:and|also|too|as well|then|but)(?!\S)", sentence.plain)
+        if not (request and request.cue.what and yes and how) or more or self.book.at - request.at > 1:
+            return found
+        if request.sentence.speaker == sentence.speaker or "bare" in request.cue.details:
+            return found
+        answer = replace(yes, due=how.due or yes.due, strength=0.75)
+        return [answer if cue is yes else cue for cue in found if cue is not how]
+
+
+def _only_points(what: str) -> bool:
+    """Whether the task is a verb and a pronoun: "call him"."""
+    words = what.lower().split()
+    return len(words) > 1 and words[1] in ("it", "them", "that", "him", "her", "one", "those")
