@@ -1,4 +1,4 @@
-"""What inner states of the encoder say of a voice: `python -m bench.traits [--out FILE] [--data DIR]` writes traits.npz.
+"""What inner states of the encoder say: `python -m bench.traits [--out FILE] [--data DIR]` writes traits.npz.
 
 Learnt from the synthetic voices that rooms were learnt from, too; all of them in the same six places, three of test
 material and three made up, for what differs between two voices of one place is the voice. Nothing is measured on them.

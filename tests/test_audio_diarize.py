@@ -17,8 +17,8 @@ from audio.diarize.clusters import Groups, agglomerate
 from audio.diarize.diarizer import DiarizeOptions, Voices, conclude, follow, voiced
 from audio.diarize.encoder import PLAIN, Embeddings, Ge2eEncoder, Mel, levelled, mel_filters, mel_power, weights
 from audio.diarize.identity import Voiceprint, identify
-from audio.diarize.traits import SHARE, WIDTH
 from audio.diarize.shelf import Shelf
+from audio.diarize.traits import SHARE, WIDTH
 from audio.diarize.turns import Schedule, Turn, joined, overlapping, renamed
 from audio.diarize.windows import Heard, Stretch, labelled, listen
 from audio.diarize.words import attributed

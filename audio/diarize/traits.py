@@ -31,8 +31,8 @@ def joined(embeddings: Matrix, states: Matrix) -> NDArray[np.float32]:
 
 
 def embedding(voice: Matrix) -> Matrix:
-    """The embedding (256,) of a voice, of unit length: all there is of one that was kept before there were traits."""
-    return unit(voice[:WIDTH])
+    """The embedding (..., 256) of a voice, of unit length: all there is of one kept before there were traits."""
+    return unit(voice[..., :WIDTH])
 
 
 def lasting(voice: Matrix) -> Matrix:
@@ -51,4 +51,5 @@ def unit(vectors: Matrix) -> Matrix:
 def _learnt() -> tuple[Matrix, Matrix, Matrix, Matrix]:
     """Mean (s,) and directions (s, t) of the traits, and mean (t,) and directions (t, r) of those that last."""
     with np.load(TRAITS) as file:
-        return tuple(file[name].astype(float) for name in ("mean", "directions", "lasting_mean", "lasting"))  # type: ignore[return-value]
+        mean, directions = file["mean"].astype(float), file["directions"].astype(float)
+        return mean, directions, file["lasting_mean"].astype(float), file["lasting"].astype(float)
