@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.diarize.encoder import Ge2eEncoder
+from audio.diarize.encoder import PLAIN, Ge2eEncoder
 from audio.diarize.identity import Voiceprint, identify
 from audio.diarize.turns import Schedule, Turn, talk_s
 
@@ -53,7 +53,7 @@ def learn_rooms(heard: Sequence[tuple[str, NDArray[Any]]], file: Path) -> None:
     _, _, directions = np.linalg.svd(differences, full_matrices=False)
     mean = np.mean([vectors.mean(axis=0) for vectors in own.values()], axis=0)
     known = {"mean": mean.astype(np.float32), "directions": directions[:DIRECTIONS].astype(np.float32)}
-    np.savez(file, allow_pickle=False, encoder=np.array(Ge2eEncoder.name), **known)
+    np.savez(file, allow_pickle=False, encoder=np.array(PLAIN), **known)
 
 
 def curve(meetings: Sequence[Voiced], encoder: str = Ge2eEncoder.name, *, enrolled_in: int = 1) -> Iterator[list[str]]:

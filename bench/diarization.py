@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from audio.diarize.traits import embedding
 from audio.diarize.turns import Schedule, Turn, turns
 from audio.diarize.windows import Heard
 from audio.speech import Utterance
@@ -24,7 +25,7 @@ def naive(heard: Sequence[Heard]) -> list[Turn]:
     pieces = [(h, i) for h in heard for i in range(len(h.starts)) if i == 0 or h.runs[i] != h.runs[i - 1] or i % 6 == 0]
     if not pieces:
         return []
-    points = np.array([h.embeddings[i] for h, i in pieces], float)
+    points = embedding(np.array([h.embeddings[i] for h, i in pieces], float))  # as simple as it was: no traits
     near, sizes = points @ points.T, np.ones(len(points))
     groups = [[n] for n in range(len(points))]
     np.fill_diagonal(near, -1)

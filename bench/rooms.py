@@ -20,8 +20,9 @@ import soxr
 import torch
 from numpy.typing import NDArray
 
-from audio.diarize.encoder import Ge2eEncoder
-from audio.diarize.identity import ROOMS, without_room
+from audio.diarize.encoder import PLAIN, Ge2eEncoder
+from audio.diarize.identity import ROOMS, point
+from audio.diarize.traits import embedding
 from audio.diarize.windows import listen
 from audio.embedded.voices import Voice, say
 from audio.speech import SAMPLE_RATE, Samples, SpeechSegment
@@ -92,7 +93,7 @@ def heard_everywhere(voices: Sequence[Voice], data: Path) -> Iterator[tuple[str,
         progress(f"{voice.name} in {GIVEN + MADE} places")
         takes = [_take(voice, texts, rng) for _ in range(TAKES)]
         for n in range(GIVEN + MADE):
-            yield voice.name, placed(takes[n % TAKES], given if n < GIVEN else made_up(rng), rng)
+            yield voice.name, embedding(placed(takes[n % TAKES], given if n < GIVEN else made_up(rng), rng))
 
 
 def _take(voice: Voice, texts: Sequence[str], rng: np.random.Generator) -> Samples:
@@ -138,8 +139,9 @@ def met_again(audio: Path) -> Iterator[list[str]]:
         for n in range(min(3, len(sound) // (PIECE_S * SAMPLE_RATE))):
             piece = sound[n * PIECE_S * SAMPLE_RATE :][: PIECE_S * SAMPLE_RATE]
             heard += [(who, n, placed(piece, rooms, rng)) for _ in range(4)]
-    for name, encoder in (("as they are", ""), ("rooms taken out", Ge2eEncoder.name)):
-        vectors = [without_room(vector, encoder) for _, _, vector in heard]
+    kinds = {"the embedding": "", "rooms taken out": PLAIN, "and lasting traits": Ge2eEncoder.name}
+    for name, encoder in kinds.items():
+        vectors = [point(vector, encoder) if encoder else embedding(vector) for _, _, vector in heard]
         same, other = list[float](), list[float]()
         for i, (who, n, _) in enumerate(heard):
             for j, (person, m, _) in enumerate(heard[:i]):

@@ -15,9 +15,10 @@ from audio.diarize import identity
 from audio.diarize.attribution import Diarizer, attribute
 from audio.diarize.clusters import Groups, agglomerate
 from audio.diarize.diarizer import DiarizeOptions, Voices, conclude, follow, voiced
-from audio.diarize.encoder import Embeddings, Ge2eEncoder, Mel, levelled, mel_filters, mel_power, weights
+from audio.diarize.encoder import PLAIN, Embeddings, Ge2eEncoder, Mel, levelled, mel_filters, mel_power, weights
 from audio.diarize.identity import Voiceprint, identify
 from audio.diarize.shelf import Shelf
+from audio.diarize.traits import SHARE, WIDTH
 from audio.diarize.turns import Schedule, Turn, joined, overlapping, renamed
 from audio.diarize.windows import Heard, Stretch, labelled, listen
 from audio.diarize.words import attributed
@@ -79,7 +80,9 @@ def test_the_encoder_gives_what_resemblyzers_own_code_gives() -> None:
     sound = (square + 0.05 * np.sin(2 * np.pi * 900 * t * (1 + 0.1 * t))).astype(np.float32)
     mel = mel_power(sound)
     assert mel.sum() == pytest.approx(987.825, rel=1e-4)  # librosa 0.11, computed once with resemblyzer 0.1.4 itself
-    (embedding,) = Ge2eEncoder()([mel[:160]])
+    (voice,) = Ge2eEncoder()([mel[:160]])
+    assert np.linalg.norm(voice) == pytest.approx(1, abs=1e-5)
+    embedding = voice[:WIDTH] / np.sqrt(SHARE)
     largest = [168, 238, 199, 57, 42, 201]
     assert np.argsort(-embedding)[:6].tolist() == largest
     assert embedding[largest] == pytest.approx([0.21505, 0.21044, 0.19903, 0.18807, 0.17375, 0.16915], abs=2e-5)
@@ -262,7 +265,7 @@ def test_known_people_are_recognised_and_strangers_and_other_encoders_are_not() 
 @needs_weights
 def test_a_voice_is_compared_without_its_room() -> None:
     name, mean, directions = identity._rooms()
-    assert name == Ge2eEncoder.name
+    assert name == PLAIN
     assert directions @ directions.T == pytest.approx(np.eye(len(directions)), abs=1e-5)
     moved = identity.CENTRED * mean + 0.3 * unit(*np.random.default_rng(0).normal(size=256))
     elsewhere = moved + 0.5 * directions[0]

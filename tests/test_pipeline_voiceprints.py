@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audio.diarize.encoder import PLAIN, Ge2eEncoder
 from audio.diarize.identity import Voiceprint, identify
 from pipeline.events import PipelineError
 from pipeline.voiceprints import SUFFIX, Voiceprints
@@ -138,3 +139,16 @@ def test_a_disk_that_refuses_is_explained(tmp_path: Path) -> None:
     (tmp_path / "voices").write_text("in the way")
     with pytest.raises(PipelineError, match="could not be written"):
         keep(Voiceprints(tmp_path), voice("Anna"))
+
+
+def test_prints_with_traits_and_without_are_read_beside_each_other_and_forgotten_together(tmp_path: Path) -> None:
+    store = Voiceprints(tmp_path)
+    points = np.random.default_rng(3).normal(size=320)
+    old = Voiceprint("Anna", PLAIN, points[:256] / np.linalg.norm(points[:256]))
+    keep(store, old, Voiceprint("Anna", Ge2eEncoder.name, points / np.linalg.norm(points)))
+    assert {print_.encoder: len(print_.embedding) for print_ in store.all(warn=nobody_warned)} == {
+        PLAIN: 256,
+        Ge2eEncoder.name: 320,
+    }
+    assert store.forget("anna", warn=nobody_warned) == 2
+    assert list(store.folder.glob("*")) == []

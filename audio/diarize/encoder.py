@@ -1,7 +1,8 @@
 """A stretch of one voice to a point: the GE2E speaker encoder, with the weights that the package resemblyzer ships.
 
 Wan et al., "Generalized End-to-End Loss for Speaker Verification" (ICASSP 2018): three LSTM layers over a mel power
-spectrogram, the last state projected to 256 numbers of unit length. Only the weights are theirs; importing the package
+spectrogram, the last state projected to 256 numbers of unit length, here with traits of an inner state beside them
+(`traits.py`). Only the weights are theirs; importing the package
 itself would load librosa, which compiles for a quarter of a minute.
 
 Letters: n stretches, f frames of 10 ms, m mel channels.
@@ -18,10 +19,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.diarize.traits import WIDTH, joined
 from audio.speech import SAMPLE_RATE, AudioError, Samples
 
 Mel = NDArray[np.float32]  # mel power, shape (f, m)
-Embeddings = NDArray[np.float32]  # of unit length, shape (n, 256)
+Embeddings = NDArray[np.float32]  # of unit length, shape (n, d)
 
 FFT = 400  # samples, 25 ms, of a frame
 HOP = 160  # samples, 10 ms, between frames
@@ -29,6 +31,7 @@ CHANNELS = 40
 LEVEL_DB = -30.0  # dBFS that every stretch is brought to: the network sees power, not its logarithm
 SHORTEST = 20  # frames; less holds no vowel
 ENCODER_ADVICE = "install it with `pip install --no-deps resemblyzer==0.1.4`"  # what it asks for breaks other packages
+PLAIN = "ge2e-resemblyzer-0.1.4"  # the embedding alone, which older voiceprints hold
 BATCH = 128  # stretches in one run of the network
 
 
@@ -46,19 +49,28 @@ class VoiceEncoder(Protocol):
 class Ge2eEncoder:
     """The embedded encoder; its weights are shared and loaded once."""
 
-    name = "ge2e-resemblyzer-0.1.4"
+    name = PLAIN + "+traits-1"
 
     def __call__(self, stretches: list[Mel]) -> Embeddings:
-        """Shape (n, 256); stretches of equal length run together. Raises AudioError where the weights are missing."""
-        found = np.zeros((len(stretches), 256), np.float32)
-        lengths = np.array([len(stretch) for stretch in stretches], int)
-        network = _network()
-        for length in np.unique(lengths):
-            same = np.flatnonzero(lengths == length)
-            for start in range(0, len(same), BATCH):
-                part = same[start : start + BATCH]
-                found[part] = network(np.stack([stretches[i] for i in part]))
-        return found
+        """Shape (n, 320). Raises AudioError where the weights are missing."""
+        found = hear(stretches)
+        return joined(found[:, :WIDTH], found[:, WIDTH:])
+
+
+def hear(stretches: list[Mel]) -> NDArray[np.float32]:
+    """Embeddings and inner states, shape (n, 512); stretches of equal length run together.
+
+    Raises AudioError where the weights are missing.
+    """
+    found = np.zeros((len(stretches), 2 * WIDTH), np.float32)
+    lengths = np.array([len(stretch) for stretch in stretches], int)
+    network = _network()
+    for length in np.unique(lengths):
+        same = np.flatnonzero(lengths == length)
+        for start in range(0, len(same), BATCH):
+            part = same[start : start + BATCH]
+            found[part] = network(np.stack([stretches[i] for i in part]))
+    return found
 
 
 def weights() -> Path:

@@ -2,8 +2,10 @@
 
 Another room or noise moves an embedding much as another voice does. The directions in which rooms and noises move it
 are taken out first: nuisance attribute projection (Solomonoff, Campbell and Boardman, ICASSP 2005), here after a part
-of the mean voice. Mean and directions are those of synthetic voices in many places, `python -m bench.rooms`. A person
-who was enrolled in several meetings is compared by the mean of the voiceprints, in which rooms cancel out.
+of the mean voice. Mean and directions are those of synthetic voices in many places, `python -m bench.rooms`. Beside the
+embedding stand those of a voice's traits that outlast another place (`traits.py`). A person who was enrolled in several
+meetings is compared by the mean of the voiceprints, in which rooms cancel out; where one of them is of the time before
+there were traits, by the embeddings alone.
 
 Letters: n voiceprints, d dimensions, r directions.
 """
@@ -19,10 +21,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ALIKE = 0.58  # cosine from which a voice is known: 90 % of tuning voices, none of 209 unknown, not used for ROOMS
+from audio.diarize.encoder import PLAIN, Ge2eEncoder
+from audio.diarize.traits import embedding, lasting
+
+ALIKE = 0.61  # cosine from which a voice is known: the least that named nobody unknown on tuning meetings, 0 of 141
 CENTRED = 0.75  # part of the mean voice taken off: with none or all of it voices are told apart less well
 APART = 0.04  # by which the best known voice must be nearer than the second
 SLOPE = 20.0  # of the confidence over the cosine: 0.5 at ALIKE - APART, 0.69 at ALIKE
+PLAIN_SHARE = 0.8  # of the embedding in that cosine: with less, two real people are told apart less well
 ROOMS = Path(__file__).with_name("rooms.npz")
 
 
@@ -48,15 +54,16 @@ def identify(
     voices: Mapping[str, NDArray[Any]], known: Sequence[Voiceprint], *, encoder: str, alike: float = ALIKE
 ) -> list[Identity]:
     """Who is recognised for sure; a person is at most one speaker. Prints of other encoders are passed over."""
-    usable = [print_ for print_ in known if print_.encoder == encoder]
+    usable = [print_ for print_ in known if comparable(print_.encoder, encoder)]
     if not usable or not voices:
         return []
     labels, people = list(voices), sorted({print_.person for print_ in usable})
-    heard = np.array([without_room(voice, encoder) for voice in voices.values()])
     near = np.zeros((len(labels), len(people)))
     for column, person in enumerate(people):
-        own = np.array([without_room(print_.embedding, encoder) for print_ in usable if print_.person == person])
-        mean = own.mean(axis=0)  # (n, d) to (d,)
+        own = [print_ for print_ in usable if print_.person == person]
+        kind = encoder if all(print_.encoder == encoder for print_ in own) else PLAIN
+        mean = np.mean([point(print_.embedding, kind) for print_ in own], axis=0)  # (d,)
+        heard = np.array([point(voice, kind) for voice in voices.values()])  # (n, d)
         near[:, column] = heard @ mean / max(float(np.linalg.norm(mean)), 1e-9)
     found: list[Identity] = []
     for i, j in sorted(np.ndindex(near.shape), key=lambda at: -near[at]):
@@ -67,8 +74,23 @@ def identify(
     return found
 
 
+def comparable(kept: str, encoder: str) -> bool:
+    """Whether a voiceprint of the encoder `kept` can be compared with voices of `encoder`."""
+    return kept == encoder or (kept, encoder) == (PLAIN, Ge2eEncoder.name)
+
+
+def point(voice: NDArray[Any], encoder: str) -> NDArray[Any]:
+    """A unit vector (d,) for comparing, from a voice of this encoder or, where that is PLAIN, one with traits, too."""
+    if encoder == PLAIN:
+        return without_room(embedding(voice), PLAIN)
+    if encoder != Ge2eEncoder.name:
+        return voice
+    plain = without_room(embedding(voice), PLAIN)
+    return np.concatenate([np.sqrt(PLAIN_SHARE) * plain, np.sqrt(1 - PLAIN_SHARE) * lasting(voice)])
+
+
 def without_room(voice: NDArray[Any], encoder: str) -> NDArray[Any]:
-    """A unit vector (d,) for comparing; the voice as it is where rooms are not known for its encoder."""
+    """An embedding (d,) for comparing, of unit length; the voice as it is where rooms are not known for its encoder."""
     name, mean, directions = _rooms()
     if encoder != name:
         return voice

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from audio.diarize.encoder import Ge2eEncoder
-from audio.diarize.identity import Voiceprint
+from audio.diarize.identity import Voiceprint, comparable
 from memory.corpora import MindError
 from pipeline.cli.options import config_option, json_option, library_of
 from pipeline.config import library_home, load
@@ -140,9 +140,8 @@ def known(config: Path | None) -> None:
     """Whose voices are kept, since when, and how they agreed."""
     table = Table("person", "enrolled", "speech", "consent", "", box=None, pad_edge=False)
     for kept in Voiceprints(library_of(config).home).enrolled(warn=_warn):
-        usable = (
-            "" if kept.voice.encoder == Ge2eEncoder.name else f"unusable: made by {kept.voice.encoder}; enrol again"
-        )
+        own = kept.voice.encoder
+        usable = "" if comparable(own, Ge2eEncoder.name) else f"unusable: made by {own}; enrol again"
         table.add_row(kept.voice.person, kept.enrolled[:10], f"{kept.speech_s:.0f} s", kept.consent, usable)
     Console(highlight=False).print(table if table.row_count else "no voice is kept: rapporteur speakers enrol")
 
