@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from audio.diarize.turns import Turn, talk_s
 from audio.diarize.windows import listen
 from audio.segmenter import FILE, LIVE, Segmenter, segment
 from audio.speech import SAMPLE_RATE, AudioChunk, Samples
-from audio.vad import GatedVad
+from audio.vad import detector
 from bench.acquaintance import CURVE, curve, voiced
 from bench.command import shown_utterances
 from bench.diarization import Said, error_rate, naive, recognised_right, words_right
@@ -41,6 +42,7 @@ from pipeline.transcript import Transcript
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 ENCODER = Ge2eEncoder()
+HEARS = partial(detector, "gated")
 UNCHANGED = DiarizeOptions(changes=False)
 BLOCK = SAMPLE_RATE // 10  # samples that come in at once where latency is measured
 
@@ -110,7 +112,7 @@ def _spread(speaker: str, start_s: float, end_s: float, text: str) -> Iterator[S
 def diarize(case: Case) -> Found:
     """Ours online and at the end, with and without looking for changes, and the naive baseline."""
     chunks = [AudioChunk(case.samples[i : i + SAMPLE_RATE], i) for i in range(0, len(case.samples), SAMPLE_RATE)]
-    segments = list(segment(chunks, GatedVad, FILE))
+    segments = list(segment(chunks, HEARS, FILE))
     began = time.perf_counter()
     voices = Voices()
     for one in segments:
@@ -134,7 +136,7 @@ def diarize(case: Case) -> Found:
 
 def _live(samples: Samples) -> tuple[Voices, list[float]]:
     """As it comes in; the delay is what the segmenter waits after the last speech, and the work on the segment."""
-    segmenter, voices, delays_s = Segmenter(GatedVad(), LIVE), Voices(), []
+    segmenter, voices, delays_s = Segmenter(HEARS(), LIVE), Voices(), []
     for start in range(0, len(samples), BLOCK):
         chunk = AudioChunk(samples[start : start + BLOCK], start)
         for one in segmenter.push(chunk):
