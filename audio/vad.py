@@ -141,14 +141,17 @@ class Prepared:
 
     All detectors go by loudness: of real speech 24 dB below a headset's, silero lost five times the words, with mains
     hum 18 times. The gain brings the loudest of the last minutes to LOUD_DB, but never noise above NOISE_DB, for in
-    loud noise less is heard; it only ever raises. It is greatest before the first sound, so that a faint beginning is
+    loud noise less is heard; it only ever raises. There is some before anything was heard, so that a faint beginning is
     not lost. Measured on real meetings: `python -m bench.detection`.
     """
 
     CUT_OFF_HZ = 60.0  # of the high-pass, one pole
     LOUD_DB = -28.0  # of full scale: where the loudest frames of real meetings at a headset's level lie
     NOISE_DB = -45.0  # of full scale, to which what is heard between words is raised at most
-    FALL_DB_S = 0.1  # dB/s that the loudest is forgotten by: who speaks up after a pause is not raised at once
+    START_DB = (
+        12.0  # of gain before anything was heard; with 24 more words at a usual level were lost, with 6 faint ones
+    )
+    FALL_DB_S = 0.3  # dB/s that the loudest is forgotten by: who speaks up after a pause is not raised at once
     RISE_DB_S = 1.0  # dB/s that the faintest is forgotten by
     SMOOTH = 0.3  # share of a new frame in the power that is followed: a click is not the loudest
 
@@ -157,7 +160,7 @@ class Prepared:
         self.frame = vad.frame
         self._vad, self._most_db = vad, most_db
         self._fall_db, self._rise_db = (db * vad.frame / SAMPLE_RATE for db in (self.FALL_DB_S, self.RISE_DB_S))
-        self._loud_db, self._faint_db, self._power = self.LOUD_DB - most_db, math.inf, 0.0
+        self._loud_db, self._faint_db, self._power = self.LOUD_DB - self.START_DB, math.inf, 0.0
         pole = math.exp(-2 * math.pi * self.CUT_OFF_HZ / SAMPLE_RATE)
         self._powers = pole ** np.arange(vad.frame + 1)  # of the pole
         self._last = self._passed = 0.0  # the last sample, and what the high-pass made of it
