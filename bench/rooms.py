@@ -91,16 +91,17 @@ def heard_everywhere(voices: Sequence[Voice], data: Path) -> Iterator[tuple[str,
     given = Rooms.of(data / "audio" / "speechbrain")
     for voice in voices:
         progress(f"{voice.name} in {GIVEN + MADE} places")
-        takes = [_take(voice, texts, rng) for _ in range(TAKES)]
+        takes = [take(voice, texts, rng, TAKE_S) for _ in range(TAKES)]
         for n in range(GIVEN + MADE):
             yield voice.name, embedding(placed(takes[n % TAKES], given if n < GIVEN else made_up(rng), rng))
 
 
-def _take(voice: Voice, texts: Sequence[str], rng: np.random.Generator) -> Samples:
-    stretch, parts = float(rng.uniform(0.88, 1.1)), list[Samples]()
-    while sum(map(len, parts)) < TAKE_S * SAMPLE_RATE:
-        parts.append(say(texts[int(rng.integers(len(texts)))], voice, stretch) * np.float32(0.3))
-    return np.concatenate(parts)[: TAKE_S * SAMPLE_RATE]
+def take(voice: Voice, texts: Sequence[str], rng: np.random.Generator, seconds: int) -> Samples:
+    """So much of a voice, with words and a tempo of its own."""
+    tempo, parts = float(rng.uniform(0.88, 1.1)), list[Samples]()
+    while sum(map(len, parts)) < seconds * SAMPLE_RATE:
+        parts.append(say(texts[int(rng.integers(len(texts)))], voice, tempo) * np.float32(0.3))
+    return np.concatenate(parts)[: seconds * SAMPLE_RATE]
 
 
 def real_voices(audio: Path) -> dict[str, Samples]:

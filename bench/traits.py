@@ -16,11 +16,11 @@ import torch
 from audio.diarize.encoder import HOP, hear, levelled, mel_power
 from audio.diarize.traits import TRAITS, WIDTH, Matrix, unit
 from audio.diarize.windows import WINDOW
-from audio.embedded.voices import Voice, say
-from audio.speech import SAMPLE_RATE, Samples
+from audio.embedded.voices import Voice
+from audio.speech import Samples
 from bench.meetings import TUNING, Rooms, noisy, passages, reverberated, room_of
 from bench.report import progress
-from bench.rooms import DATA, learning, made_up
+from bench.rooms import DATA, learning, made_up, take
 
 PLACES, TAKE_S = 6, 8  # seconds of a voice in each place
 STEP = 50  # frames from window to window
@@ -69,11 +69,11 @@ def heard_in_places(voices: Sequence[Voice], data: Path) -> Iterator[tuple[tuple
     for place in range(PLACES):
         progress(f"{len(voices)} voices in place {place + 1} of {PLACES}")
         for n, voice in enumerate(voices):
-            take = _take(voice, texts, np.random.default_rng(1000 * place + n + 7))
+            own = take(voice, texts, np.random.default_rng(1000 * place + n + 7), TAKE_S)
             there = np.random.default_rng(50 + place)  # the same for all voices
             rooms = made_up(there) if place % 2 else given
             response, name = room_of(rooms, there)
-            sound, _ = noisy(reverberated(take, response)[: len(take)], rooms, there, name)
+            sound, _ = noisy(reverberated(own, response)[: len(own)], rooms, there, name)
             yield (voice.name, place), inner_states(sound)
 
 
@@ -83,13 +83,6 @@ def inner_states(sound: Samples) -> Matrix:
     starts = range(0, len(mel) - WINDOW, STEP)
     windows = [levelled(mel[a : a + WINDOW], sound[a * HOP : (a + WINDOW) * HOP]) for a in starts]
     return np.asarray(hear(windows)[:, WIDTH:], float)
-
-
-def _take(voice: Voice, texts: Sequence[str], rng: np.random.Generator) -> Samples:
-    tempo, parts = float(rng.uniform(0.88, 1.1)), list[Samples]()
-    while sum(map(len, parts)) < TAKE_S * SAMPLE_RATE:
-        parts.append(say(texts[int(rng.integers(len(texts)))], voice, tempo) * np.float32(0.3))
-    return np.concatenate(parts)[: TAKE_S * SAMPLE_RATE]
 
 
 def main() -> None:

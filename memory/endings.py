@@ -11,14 +11,13 @@ from memory.tasks import Span
 from memory.wording import Sentence
 
 _RELEASES = tuple(
-    re.compile(pattern)
+    re.compile(pattern.replace("{s}", SOFT))
     for pattern in (
         r"(?<!\S)i {s}am (?:{s}too|far too|much too|so|very|really) (?:busy|full|loaded|late) (?:for|with|to do) (?P<what>\S.*)",
         r"(?<!\S)i {s}(?:can not|will not be able to|am not able to|do not have (?:the )?time (?:to|for)|have no time (?:to|for)|will not have time (?:to|for)|can no longer) {s}(?P<what>\S.*)",
         r"(?<!\S)(?:somebody|anybody) else (?:has to|should|needs to|must|will have to) {s}(?P<what>\S.*)",
     )
 )
-_RELEASES = tuple(re.compile(pattern.pattern.replace("{s}", SOFT)) for pattern in _RELEASES)
 
 
 def releases(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
@@ -32,14 +31,13 @@ def releases(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 
 
 _DONE = tuple(
-    re.compile(pattern)
+    re.compile(pattern.replace("{s}", SOFT))
     for pattern in (
         r"(?<!\S)(?:i|we|he|she|they|[^\W\d_]+) (?:have|has) {s}(?:already |just |now |finally )?(?!not\b|to\b|been\b|a\b|the\b|no\b)(?P<what>\w+(?:ed|en|nt|ne|ght|de|d|t|wn)\b.*)",
         r"(?<!\S)(?:i|we) {s}(?:already )?(?P<what>(?:finished|completed|sent|booked|ordered|updated|wrote|did|checked|fixed|called|asked|prepared|talked to|spoke to|presented|repeated|delivered|submitted|emailed|posted|tested|shared|reviewed|signed|paid|bought|made|found|ran|printed|invited|measured)\b.*)",
         r"(?<!\S)(?P<what>(?:the |this |that |it |our |my )\S?.*?) (?:is|was|are|were|has been|have been) (?:already |now |all )?(?:done|finished|completed|complete|sent|booked|ordered|ready|fixed|delivered|submitted|signed|paid|updated)(?: already| now)?(?!\S)",
     )
 )
-_DONE = tuple(re.compile(pattern.pattern.replace("{s}", SOFT)) for pattern in _DONE)
 
 
 def completions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
