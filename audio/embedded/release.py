@@ -16,21 +16,22 @@ from pathlib import Path
 import torch
 from whisper.tokenizer import get_tokenizer
 
-from audio.embedded.train import build, lengthen
+from audio.embedded.network import averaged, build, lengthen
 from audio.embedded.windows import STAMPS, Vocabulary
 
 MODEL = Path(__file__).parent / "model.pt"
 
 
 def release(checkpoint: Path, model: Path = MODEL) -> int:
-    """Write `model` from `checkpoint`; returns its size in bytes."""
+    """Write `model` from the mean weights of `checkpoint`; returns its size in bytes."""
     state = torch.load(checkpoint, weights_only=True)
     tokenizer = get_tokenizer(multilingual=False)
     vocabulary = Vocabulary(tuple(state["kept"]), tokenizer.timestamp_begin + STAMPS)
-    weights = {name: tensor.half() for name, tensor in lengthen(state["model"], vocabulary).items()}
+    mean, mean_heads = averaged(state)
+    weights = {name: tensor.half() for name, tensor in lengthen(mean, vocabulary).items()}
     dims = asdict(replace(build(vocabulary).dims, n_vocab=vocabulary.size))
     plain = BytesIO()
-    heads = {name: tensor.half() for name, tensor in state["heads"].items()}  # only for training on
+    heads = {name: tensor.half() for name, tensor in mean_heads.items()}  # only for training on
     torch.save({"dims": dims, "model_state_dict": weights, "heads": heads}, plain)
     with zipfile.ZipFile(plain) as source, zipfile.ZipFile(model, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target:
         for item in source.infolist():

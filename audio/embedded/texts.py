@@ -109,6 +109,16 @@ def words(text: str) -> list[str]:
     return [part for word in _WORD.findall(text.lower()) for part in word.split("-")]
 
 
+def stutters(text: str) -> bool:
+    """Whether up to four words are said twice in a row; a small decoder that learns this says it everywhere."""
+    said = words(text)
+    return any(
+        said[at : at + length] == said[at + length : at + 2 * length]
+        for length in range(1, 5)
+        for at in range(len(said) - 2 * length + 1)
+    )
+
+
 def _fill(template: str, rng: random.Random) -> str:
     def one(match: re.Match[str]) -> str:
         slot = match.group(1)

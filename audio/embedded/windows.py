@@ -19,7 +19,7 @@ from whisper.audio import HOP_LENGTH, N_FFT, mel_filters
 from whisper.tokenizer import Tokenizer
 
 from audio.embedded.phones import FRAME, PAUSE, PHONES
-from audio.embedded.texts import words
+from audio.embedded.texts import stutters, words
 from audio.speech import SAMPLE_RATE
 
 FRAMES_PER_SECOND = 50  # encoder frames: HOP_LENGTH of 160 samples, then a stride of 2
@@ -57,7 +57,8 @@ class Speech:
         self.lines: list[tuple[int, Line]] = []
         for folder in folders:
             recorded = json.loads((folder / "lines.json").read_text(encoding="utf-8"))
-            self.lines += [(len(self.audio), Line(*line)) for line in recorded]
+            lines = [Line(*line) for line in recorded]
+            self.lines += [(len(self.audio), line) for line in lines if not stutters(line.text)]
             self.audio.append(np.load(folder / "audio.npy", mmap_mode="r"))
             self._phones.append(np.load(folder / "phones.npy"))
 
