@@ -49,7 +49,7 @@ train: setup system
 	$(BIN)/python -m audio.embedded.train --ami $(AMI) --work $(WORK)
 
 evaluate: setup
-	$(BIN)/python -m bench.embedded --ami $(AMI)
+	$(BIN)/python -m bench.embedded --ami $(AMI)/..
 
 bench: setup
 	$(BIN)/python -m bench.transcription
