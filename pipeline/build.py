@@ -36,7 +36,16 @@ from pipeline.item_passages import ItemPassages
 from pipeline.journal import Journal, ResumePoint, read
 from pipeline.library import Library
 from pipeline.live import Session, Wanted
-from pipeline.loading import Chosen, download_bar, engine_of, load_engine, load_mind, return_memory, warm_up
+from pipeline.loading import (
+    Chosen,
+    download_bar,
+    engine_of,
+    load_engine,
+    load_mind,
+    return_memory,
+    returning_memory,
+    warm_up,
+)
 from pipeline.meeting import Attribute, Heard, Parts, Recognized, Stage, hear, keep, meet, staged
 from pipeline.mind import Carry, remember
 from pipeline.minutes import MinutesStage
@@ -281,7 +290,7 @@ class Run:
             past = list(read(journal.path))
             yield from past
             heard = session.events(lambda: hear(session.chunks(), parts, journal.resume_point, past))
-            yield from keep(staged(heard, parts, past), journal)
+            yield from keep(staged(returning_memory(heard), parts, past), journal)
 
     def _live_parts(self, session: Session, engine: LiveTranscriber) -> Parts:
         options = self._settings.listen
