@@ -50,9 +50,8 @@ def main_table(read: Sequence[Case], bare: Sequence[Case], shipped: Shipped) -> 
     rows.append(("topic returns found", "0", "-", found, "-", found))
     heard = {c.meeting.name for c in read}
     seen = len(heard & shipped.fitted)
-    note = (
-        f"\n\n**Not held out:** marks and thresholds have seen {seen} of these {len(heard)} meetings." if seen else ""
-    )
+    what = "marks, roles of whole people and thresholds"
+    note = f"\n\n**Not held out:** {what} have seen {seen} of these {len(heard)} meetings." if seen else ""
     return note + table("Tasks", ("task", "trivial", "LR", "model", "LR + model", "shipped"), rows)
 
 
