@@ -18,14 +18,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from memory import cases, material
+from memory import cases, material, roles
 from memory.cases import Case, Scored
 from memory.corpora import MISSING, Annotated, folds, load
 from memory.material import Counted
 from memory.metrics import best_threshold, boundary_counts, f1, peaks, pk_and_window_diff, sigmoid, steady_threshold
-from memory.packing import packed
+from memory.packing import packed, slots_of
 from memory.predict import Reading
 from memory.probes import FLAGS, GROUPS, Probes
+from memory.roles import Roles
 from memory.stretch import FEATURES, TASKS, Minutes
 from memory.weights import SHIPPED, Calibration, Shipped, load_network, save_marks
 from memory.words import Floats, Ints
@@ -44,6 +45,7 @@ class Found:
     minutes: Minutes
     calibrations: dict[str, Calibration]
     read: list[Case]
+    roles: Roles | None
     scored: dict[str, Scored]  # minutes by task, by weights that never saw the series
 
 
@@ -53,7 +55,8 @@ def found(counted: Sequence[Counted], network: Probes, say: Say) -> Found:
     groups: list[list[Case]] = []
     for number, (rest, held) in enumerate(folds([c.meeting for c in counted], PARTS), 1):
         part = material.marked(network, [by_name[m.name] for m in rest])
-        groups.append([probed(by_name[m.name], part) for m in held])
+        people = _taught([by_name[m.name] for m in rest])
+        groups.append([probed(by_name[m.name], part, people) for m in held])
         say(f"marks {number} of {PARTS + 1}")
     read = [case for group in groups for case in group]
     scored: dict[str, Scored] = {task: [] for task in TASKS}
@@ -62,16 +65,22 @@ def found(counted: Sequence[Counted], network: Probes, say: Say) -> Found:
         for task in TASKS:
             scored[task] += [row for case in group for row in cases.minute_scores(case, task, minutes)]
     how = calibrations(read) | {f"{task} windows": _threshold(rows) for task, rows in scored.items()}
-    return Found(material.marked(network, counted), _minutes(read), how, read, scored)
+    return Found(material.marked(network, counted), _minutes(read), how, read, _taught(counted), scored)
 
 
-def probed(counted: Counted, probes: Probes) -> Case:
+def _taught(counted: Sequence[Counted]) -> Roles | None:
+    """Roles of whole people, by meetings where they are annotated."""
+    return roles.fit([(c.said[0], slots_of(c.meeting.heard)[1], c.meeting.role) for c in counted])
+
+
+def probed(counted: Counted, probes: Probes, people: Roles | None) -> Case:
     """A meeting as these probes read it; the network has no say."""
     meeting = counted.meeting
     said, _ = packed(meeting.heard, counted.said[0], probes.logits(counted.rows[0]))
     nothing = np.zeros((0, 1), np.float32), np.zeros(0, np.int64)
     reading = Reading({}, said.probes, nothing[1], nothing[0], nothing[1])
-    return Case(meeting, said, reading, meeting.series, probes.bias[GROUPS["role"]])
+    known = people.heard(counted.said[0], said.speaker) if people else None
+    return Case(meeting, said, reading, meeting.series, probes.bias[GROUPS["role"]], people=known)
 
 
 def calibrations(read: Sequence[Case]) -> dict[str, Calibration]:
@@ -157,12 +166,21 @@ def folded(fitted: Found) -> list[tuple[str, str]]:
     for task, level in (("opens", "top level"), ("turns", "all levels")):
         scores = cases.boundaries(fitted.read, task, 0.0)
         rows += [(f"topics, {level}: {name}", str(score)) for name, score in scores.items()]
-    return rows
+    return rows + _people(fitted.read)
+
+
+def _people(read: Sequence[Case]) -> list[tuple[str, str]]:
+    """Roles and owners by the LR alone, where they are annotated."""
+    known = [c for c in read if (c.meeting.role != MISSING).any()]
+    if not known:
+        return []
+    rows = [(name, cases.roles(known, 0.0, assign=one)) for name, one in (("role", False), ("role, one each", True))]
+    return [(name, str(score)) for name, score in (*rows, ("owner", cases.owners(known, 0.0)))]
 
 
 def measured(fitted: Found, held: Sequence[Counted]) -> list[tuple[str, str]]:
     """The same on other meetings, with the thresholds of those that were learnt from."""
-    read, how = [probed(c, fitted.probes) for c in held], fitted.calibrations
+    read, how = [probed(c, fitted.probes, fitted.roles) for c in held], fitted.calibrations
     rows = [
         (f"{task}, utterances, F1", str(cases.shipped_flag(read, task, how[task])))
         for task in ("action", "decision", "problem", "salient")
@@ -174,7 +192,7 @@ def measured(fitted: Found, held: Sequence[Counted]) -> list[tuple[str, str]]:
     for task, level in (("opens", "top level"), ("turns", "all levels")):
         scores = cases.shipped_boundaries(read, task, how[task])
         rows += [(f"topics, {level}: {name}", str(score)) for name, score in scores.items()]
-    return rows
+    return rows + _people(read)
 
 
 def main() -> None:
@@ -210,7 +228,12 @@ def main() -> None:
 def with_found(shipped: Shipped, fitted: Found, names: frozenset[str]) -> Shipped:
     """The same network with these marks."""
     return replace(
-        shipped, probes=fitted.probes, minutes=fitted.minutes, calibrations=fitted.calibrations, fitted=names
+        shipped,
+        probes=fitted.probes,
+        minutes=fitted.minutes,
+        roles=fitted.roles,
+        calibrations=fitted.calibrations,
+        fitted=names,
     )
 
 

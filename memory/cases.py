@@ -30,6 +30,7 @@ from memory.metrics import (
 from memory.packing import Packed, pack
 from memory.predict import Reading, Tampered, predict
 from memory.probes import GROUPS, MARKS
+from memory.roles import ROLE_SHARE, joint
 from memory.stretch import COLUMNS, TASKS, Minutes, table
 from memory.tagger import scene, tagged
 from memory.weights import Calibration, Shipped
@@ -49,6 +50,7 @@ class Case:
     group: str  # thresholds are never chosen on a case's own group
     prior: Floats  # (4,) log-odds of the roles before anything was said
     acts: Floats | None = None  # (n, 15) log-probabilities of the tagger
+    people: Floats | None = None  # (n, 4) log-probabilities of the speaker's roles by all that they said
 
     def logit(self, task: str, share: float) -> Floats:
         """(n, classes) mixed of model and probe."""
@@ -75,6 +77,8 @@ def read(
     texts = [[stripped(tokens(u.text)) if bare else tokens(u.text) for u in m.heard] for m in meetings]
     said = [pack(m.heard, shipped.probes, texts=t)[0] for m, t in zip(meetings, texts, strict=True)]
     found = again(shipped, meetings, said, tampered=tampered or Tampered(), group=group)
+    if shipped.roles:
+        found = [replace(c, people=shipped.roles.heard(t, c.packed.speaker)) for c, t in zip(found, texts, strict=True)]
     if shipped.tagger is None:
         return found
     scenes = [scene(m.heard, t, p.probes) for m, t, p in zip(meetings, texts, said, strict=True)]
@@ -280,15 +284,22 @@ def _share(counts: Sequence[Sequence[float]]) -> Score:
 
 
 def role_logits(case: Case, share: float) -> Floats:
-    """(n, 4) of each utterance's speaker as known then: the memory's, the sum of log-odds, or both."""
+    """(n, 4) of each utterance's speaker as known then: the memory's, the LR's of all that they said, or both.
+
+    Without an LR of whole people, its place takes the sum of the utterances' log-odds.
+    """
 
     def log(z: Floats) -> Floats:
         return np.asarray(
             z - np.log(np.exp(z - z.max(1, keepdims=True)).sum(1, keepdims=True)) - z.max(1, keepdims=True), np.float32
         )
 
-    summed = log(summed_roles(case.packed.probes, case.packed.speaker, prior=case.prior))
-    return np.asarray(share * log(case.reading.logits["role"]) + (1 - share) * summed, np.float32)
+    linear = case.people
+    if linear is None:
+        linear = log(summed_roles(case.packed.probes, case.packed.speaker, prior=case.prior))
+    if not share:
+        return linear
+    return np.asarray(share * log(case.reading.logits["role"]) + (1 - share) * linear, np.float32)
 
 
 def roles(cases: Sequence[Case], share: float, *, assign: bool = False, last: int = -1) -> Score:
@@ -329,12 +340,12 @@ def _owner(case: Case, evidence: tuple[int, ...], share: float, by: str) -> int:
     if int(z.argmax()) >= len(ROLES):
         z = np.where(np.arange(len(z)) < len(ROLES), z, -30)  # a single owner is asked for
     wanted = np.exp(z - z.max())[: len(ROLES)]
-    known = role_logits(case, 0.5)
+    known = role_logits(case, ROLE_SHARE if case.reading.logits else 0.0)
     people = sorted({int(s) for s in speaker[: last + 1]})
     place = {s: int(np.flatnonzero(speaker[: last + 1] == s)[-1]) for s in people}
-    posterior = {s: np.exp(known[place[s]] - known[place[s]].max()) for s in people}
-    best = max(people, key=lambda s: float((wanted * posterior[s] / posterior[s].sum()).sum()))
-    return int(case.meeting.role[place[best]])
+    alone = np.exp(known[[place[s] for s in people]])
+    scores = joint(alone / alone.sum(1, keepdims=True)) @ wanted
+    return int(case.meeting.role[place[people[int(scores.argmax())]]])
 
 
 def returns(cases: Sequence[Case], *, bias: float | None = None) -> dict[str, Score]:

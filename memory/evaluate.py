@@ -17,6 +17,7 @@ import torch
 from memory import cases, proof
 from memory.cases import SHARES, Case, Score
 from memory.corpora import folds, load
+from memory.roles import ROLE_SHARE
 from memory.weights import SHIPPED, Calibration, Shipped
 from memory.weights import load as load_weights
 
@@ -39,7 +40,7 @@ def main_table(read: Sequence[Case], bare: Sequence[Case], shipped: Shipped) -> 
         rows.append((name, str(cases.majority(some, "act")), *_each(of), str(cases.acts(some))))
     for name, assign in (("role, mean over utterances", False), ("role, one per person", True)):
         trivial, by = str(cases.majority(read, "role")), partial(cases.roles, read, assign=assign)
-        rows.append((name, trivial, *_each(by), "-" if assign else str(by(1.0))))
+        rows.append((name, trivial, *_each(by), str(by(ROLE_SHARE if shipped.roles else 1.0))))
     speaker, pointed = cases.owners(read, 0, by="speaker"), partial(cases.owners, read)
     rows.append(("owner of an action item", f"{speaker} (the speaker)", *_each(pointed), str(pointed(owner))))
     back = cases.returns(read)
@@ -49,9 +50,8 @@ def main_table(read: Sequence[Case], bare: Sequence[Case], shipped: Shipped) -> 
     rows.append(("topic returns found", "0", "-", found, "-", found))
     heard = {c.meeting.name for c in read}
     seen = len(heard & shipped.fitted)
-    note = (
-        f"\n\n**Not held out:** marks and thresholds have seen {seen} of these {len(heard)} meetings." if seen else ""
-    )
+    what = "marks, roles of whole people and thresholds"
+    note = f"\n\n**Not held out:** {what} have seen {seen} of these {len(heard)} meetings." if seen else ""
     return note + table("Tasks", ("task", "trivial", "LR", "model", "LR + model", "shipped"), rows)
 
 

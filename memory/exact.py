@@ -57,7 +57,8 @@ def fit_marks(rows: Sparse, labels: dict[str, Ints]) -> tuple[Floats, Floats]:
     known, positive = (wanted != MISSING).float(), (wanted == 1).float()
     start = torch.zeros(WIDTH + 1, len(FITTED))
     start[-1] = ((positive.sum(0) + 1) / (known.sum(0) - positive.sum(0) + 1)).log()
-    found = descended(_curve(rows, known, positive), start).numpy()
+    decay = torch.tensor([fitted.decay for fitted in FITTED.values()])
+    found = descended(curve(rows, known, positive, decay), start).numpy()
     return found[:-1], found[-1]
 
 
@@ -69,26 +70,25 @@ def widened(labels: Ints, fitted: Fitted) -> Ints:
     return out
 
 
-def _curve(rows: Sparse, known: Tensor, positive: Tensor) -> Curve:
-    """Sum of the logistic losses and half the decay times the squared weights; the bias, the last row, is free."""
-    turned = _turned(rows)
-    decay = torch.tensor([fitted.decay for fitted in FITTED.values()])
+def curve(rows: Sparse, known: Tensor, positive: Tensor, decay: Tensor, *, width: int = WIDTH) -> Curve:
+    """Sum of the logistic losses and half the decay (c,) times the squared weights; the bias, the last row, is free."""
+    turned = _turned(rows, width)
 
-    def curve(weights: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(weights: Tensor) -> tuple[Tensor, Tensor]:
         logits = _times(rows, weights[:-1]) + weights[-1]  # (n, c)
         losses = ((F.softplus(logits) - positive * logits) * known).sum(0)
         slope = (torch.sigmoid(logits) - positive) * known
         gradient = torch.cat([_times(turned, slope) + decay * weights[:-1], slope.sum(0, keepdim=True)])
         return losses + decay / 2 * weights[:-1].square().sum(0), gradient
 
-    return curve
+    return losses
 
 
-def _turned(rows: Sparse) -> Sparse:
+def _turned(rows: Sparse, width: int) -> Sparse:
     """The same matrix with a row for every feature: which utterances have it, and how much."""
     order = np.argsort(rows.ids, kind="stable")
     of = np.repeat(np.arange(len(rows)), np.diff(np.append(rows.offsets, len(rows.ids))))
-    starts = np.append(0, np.bincount(rows.ids, minlength=WIDTH).cumsum()[:-1])
+    starts = np.append(0, np.bincount(rows.ids, minlength=width).cumsum()[:-1])
     return Sparse(of[order], rows.weights[order], starts)
 
 

@@ -20,6 +20,7 @@ from memory.model import Segment, Switches
 from memory.packing import pack, segment
 from memory.probes import FLAGS, GROUPS, MARKS
 from memory.recurrence import ALL_ON, Output, empty, step
+from memory.roles import ROLE_SHARE, joint, with_more
 from memory.state import HITS, ITEM_SLOTS, SPEAKERS, TENSORS, TOPIC_SLOTS, TOPICS, Eviction, Ledger, MemoryState
 from memory.statistics import Statistics, statistics
 from memory.stretch import Minute, Row
@@ -60,7 +61,7 @@ class Mind:
 
     def __init__(self, shipped: Shipped, switches: Switches = ALL_ON) -> None:
         self.model, self._probes, self._switches = shipped.model.eval(), shipped.probes, switches
-        self._tagger, self._minutes = shipped.tagger, shipped.minutes
+        self._tagger, self._minutes, self._roles = shipped.tagger, shipped.minutes, shipped.roles
         names = (*FLAGS, "act", "owner", *(f"{task} windows" for task in stretch.TASKS))
         self._calibrations = {name: shipped.calibrations.get(name, Calibration()) for name in names}
 
@@ -169,6 +170,7 @@ class Mind:
         minutes: list[Minute] = []
         new = state.ledger
         for at in range(first, count):
+            state = self._said(state, new.pending[at], int(batch.speaker[0, at]), words[len(ledger.context) + at])
             mark, new = self._mark(replace(state, ledger=new), read, at)
             marks.append(mark)
             row = Row(mark.utterance_id, stretch.minute_of(new.pending[at].start_s), _logits(batch, at))
@@ -177,9 +179,25 @@ class Mind:
         state = replace(state, ledger=new)
         if ready < size and not last:
             return Heed(state, tuple(marks), None, tuple(minutes))
-        kept = self._pinned(self._commit(state, after, output, count), read)
+        kept = self._pinned(self._commit(state, replace(after, said=state.said), output, count), read)
         took_ms = (time.perf_counter() - began) * 1000
         return Heed(kept, tuple(marks), statistics(state, kept, output, count, took_ms), tuple(minutes))
+
+    def _said(self, state: MemoryState, heard: Heard, slot: int, words: Sequence[str]) -> MemoryState:
+        """With what a marked utterance adds to its speaker's bag."""
+        if self._roles is None or not heard.speaker:
+            return state
+        said = state.said.clone()
+        said[0, slot] = torch.from_numpy(with_more(said[0, slot].numpy(), words))
+        return replace(state, said=said)
+
+    def _role(self, state: MemoryState, logits: Tensor, slot: int) -> Floats:
+        """Probabilities (4,) of a speaker's roles, nobody else considered."""
+        odds = logits.log_softmax(-1)
+        if self._roles is not None:
+            linear = torch.from_numpy(self._roles.logits(state.said[0, slot].numpy()))
+            odds = ROLE_SHARE * odds + (1 - ROLE_SHARE) * linear
+        return np.asarray(odds.softmax(-1).numpy(), np.float32)
 
     def _told(self, ledger: Ledger, row: Row | None) -> tuple[Ledger, list[Minute]]:
         """What minutes are over with one more marked utterance, or at the end."""
@@ -219,7 +237,7 @@ class Mind:
         heard = ledger.pending[at]
         flags = {task: self._probability(task, read, at) for task in ("action", "decision", "problem", "salient")}
         speaker = int(read.batch.speaker[0, at])
-        ledger, role = _roles(ledger, output.logits["role"][0, at], speaker, bool(heard.speaker))
+        ledger, role = _roles(ledger, self._role(state, output.logits["role"][0, at], speaker), speaker, heard.speaker)
         ledger, opens = self._opens(ledger, read, at)
         ledger, boundary = self._topic(state, ledger, output, at, opens)
         wanted = np.exp(read.logits["owner"][at] - read.logits["owner"][at].max())
@@ -312,21 +330,28 @@ def _opened(ledger: Ledger) -> tuple[Ledger, int]:
     return replace(ledger, topic=number, opened=number + 1, topic_of=of, since_turn=0), slot
 
 
-def _roles(ledger: Ledger, logits: Tensor, slot: int, known: bool) -> tuple[Ledger, str]:
-    if not known:
+def _roles(ledger: Ledger, chances: Floats, slot: int, label: str) -> tuple[Ledger, str]:
+    if not label:
         return ledger, ""
     blank = (0.0,) * len(ROLES)
     held = [*ledger.roles, *[blank] * (slot + 1 - len(ledger.roles))]
-    chances = logits.softmax(-1)
     held[slot] = tuple(round(float(c), 6) for c in chances)
-    best = int(chances.argmax())
-    return replace(ledger, roles=tuple(held)), ROLES[best] if float(chances[best]) >= _SURE_ROLE else ""
+    ledger = replace(ledger, roles=tuple(held))
+    shared = _shared(ledger).get(ledger.speakers[slot], chances)
+    best = int(shared.argmax())
+    return ledger, ROLES[best] if float(shared[best]) >= _SURE_ROLE else ""
+
+
+def _shared(ledger: Ledger) -> dict[str, Floats]:
+    """Probabilities (4,) of everybody's role where no two have the same."""
+    people = {label: roles for label, roles in zip(ledger.speakers, ledger.roles, strict=False) if any(roles)}
+    rows = joint(np.array(list(people.values()), np.float32).reshape(-1, len(ROLES)))
+    return dict(zip(people, rows, strict=True))
 
 
 def _owner(ledger: Ledger, wanted: Floats) -> tuple[str, float]:
     """Who the sentence gives a task to: the role that it speaks of, at the person who seems to have it."""
-    people = {label: roles for label, roles in zip(ledger.speakers, ledger.roles, strict=False) if any(roles)}
-    scores = {label: float(np.dot(wanted[: len(ROLES)], roles)) for label, roles in people.items()}
+    scores = {label: float(np.dot(wanted[: len(ROLES)], roles)) for label, roles in _shared(ledger).items()}
     total = sum(scores.values()) or 1.0
     single = float(wanted[: len(ROLES)].sum())
     best = max(scores, key=lambda label: scores[label], default=UNKNOWN)

@@ -22,6 +22,7 @@ from memory.state import (
     PROVENANCE,
     READ,
     SLOTS,
+    SPEAKER_SLOTS,
     SPEAKERS,
     WRITTEN,
     Eviction,
@@ -76,6 +77,7 @@ def clear(state: MemoryState, slots: Sequence[int], reason: str) -> MemoryState:
         slot_key=_masked(state.slot_key, kept),
         slot_value=_masked(state.slot_value, kept),
         slot_clock=torch.where(kept.view(1, -1, 1), state.slot_clock, empty),
+        said=state.said * kept[SPEAKER_SLOTS].view(1, -1, 1),
         ledger=ledger,
     )
 
@@ -99,7 +101,7 @@ def handed_on(state: MemoryState, meeting: str, known: Iterable[str]) -> MemoryS
         archive=tuple(_of(meeting, id) for id in ledger.archive),
     )
     parts = {name: getattr(state, name)[:, order] for name in ("slot_key", "slot_value", "slot_clock")}
-    return replace(state, ledger=ledger, **parts)
+    return replace(state, said=state.said[:, order[:SPEAKERS]], ledger=ledger, **parts)
 
 
 _NO_ROLES = (0.0,) * len(ROLES)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from memory.model import BACK, MemoryTransformer, Rows, Segment, Switches, delta_weights
 from memory.state import (
+    BAG,
     CREATED,
     HITS,
     ITEM_SLOTS,
@@ -67,6 +68,7 @@ def empty(model: MemoryTransformer, streams: int = 1, *, archive: int | None = N
         slot_key=torch.zeros(streams, SLOTS, z.key),
         slot_value=torch.zeros(streams, SLOTS, z.value),
         slot_clock=clock,
+        said=torch.zeros(streams, SPEAKERS, BAG, dtype=torch.uint8),
         archive=torch.zeros(streams, rows, z.archived),
         archive_filled=torch.zeros(streams, rows, dtype=torch.bool),
         archive_at=torch.zeros(streams, rows),

@@ -21,9 +21,10 @@ from torch import Tensor
 from memory.corpora import Heard, MindError
 from memory.stretch import Row
 
-VERSION = 2  # 2: item slots are keyed by what was said, not by what the layers made of it
+VERSION = 3  # 3: what each speaker said, counted
 SPEAKERS, TOPICS, ITEMS = 12, 24, 32  # slots of each kind, in this order along K
 SLOTS = SPEAKERS + TOPICS + ITEMS
+BAG = 2**13  # hashed words and pairs of words of a speaker
 SPEAKER_SLOTS = slice(0, SPEAKERS)
 TOPIC_SLOTS = slice(SPEAKERS, SPEAKERS + TOPICS)
 ITEM_SLOTS = slice(SPEAKERS + TOPICS, SLOTS)
@@ -50,7 +51,7 @@ class Ledger:
     """What the tensors cannot say: who, which utterances, which topics. Words only of what is not in the banks yet."""
 
     speakers: tuple[str, ...] = ()  # label of each speaker slot
-    roles: tuple[tuple[float, ...], ...] = ()  # role log-probabilities of each, as they stood when last heard
+    roles: tuple[tuple[float, ...], ...] = ()  # role probabilities of each alone, as they stood when last heard
     provenance: tuple[tuple[str, ...], ...] = ((),) * SLOTS  # utterance ids of each slot
     archive: tuple[str, ...] = ()  # utterance id of each archive row that is in use
     pending: tuple[Heard, ...] = ()  # heard, but not yet in the banks
@@ -80,6 +81,7 @@ class MemoryState:
     slot_key: Tensor  # (B, K, k) unit vectors, zero where by number (speakers, topics)
     slot_value: Tensor  # (B, K, v)
     slot_clock: Tensor  # (B, K, 5) created, last written, last read, hits, 1 where it may not be evicted
+    said: Tensor  # (B, SPEAKERS, BAG) uint8: how often each speaker said what (`memory.roles`)
     archive: Tensor  # (B, A, a) unit vectors of utterances, newest last
     archive_filled: Tensor  # (B, A) bool
     archive_at: Tensor  # (B, A) utterances since the start

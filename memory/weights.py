@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 from memory.corpora import MindError
 from memory.model import MemoryTransformer, Sizes
 from memory.probes import COLUMNS, MARKS, WIDE, Probes
+from memory.roles import Roles
 from memory.stretch import Minutes
 from memory.tagger import Tagger
 from memory.words import TIME_BUCKETS, WIDTH, Weights
@@ -47,6 +48,7 @@ class Shipped:
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     tagger: Tagger | None = None
     minutes: Minutes | None = None
+    roles: Roles | None = None
     fitted: frozenset[str] = frozenset()  # meetings that the marks or their thresholds have seen
 
 
@@ -66,7 +68,7 @@ def save(path: Path, shipped: Shipped) -> None:
         "calibrations": json.dumps({task: asdict(c) for task, c in shipped.calibrations.items()}),
     }
     _write(path, {name: np.ascontiguousarray(t, np.float16) for name, t in tensors.items()}, header)
-    if shipped.tagger or shipped.minutes:
+    if shipped.tagger or shipped.minutes or shipped.roles:
         save_marks(path, shipped)
 
 
@@ -81,6 +83,8 @@ def save_marks(path: Path, shipped: Shipped) -> None:
         tensors |= {f"tagger.{name}": t.detach().numpy().astype(np.float16) for name, t in state}
     if shipped.minutes:
         tensors |= {"minutes.weights": shipped.minutes.weights, "minutes.bias": shipped.minutes.bias}
+    if shipped.roles:
+        tensors |= _packed(shipped.roles)
     header = {
         "format": str(FORMAT),
         "columns": json.dumps(list(MARKS)),
@@ -88,6 +92,13 @@ def save_marks(path: Path, shipped: Shipped) -> None:
         "fitted": json.dumps(sorted(shipped.fitted)),
     }
     _write(beside(path), tensors, header)
+
+
+def _packed(roles: Roles) -> dict[str, NDArray[Any]]:
+    scale = (np.maximum(np.abs(roles.weights).max(0), 1e-9) / 127).astype(np.float32)
+    whole = np.rint(roles.weights / scale).astype(np.int8)
+    telling = roles.telling.astype(np.float16)
+    return {"roles.weights": whole, "roles.scale": scale, "roles.bias": roles.bias, "roles.telling": telling}
 
 
 def _telling(weights: Weights) -> NDArray[np.bool_]:
@@ -156,9 +167,12 @@ def _with_marks(shipped: Shipped, path: Path) -> Shipped:
         raise MindError(f"{path} holds other marks than this version; install rapporteur again")
     marks = np.zeros((WIDTH, len(MARKS)), np.float32)
     marks[_telling(shipped.probes.weights)] = tensors["marks"] * tensors["scale"]
-    tagger, minutes = None, None
+    tagger, minutes, roles = None, None, None
     if "minutes.bias" in tensors:
         minutes = Minutes(tensors["minutes.weights"], tensors["minutes.bias"])
+    if "roles.bias" in tensors:
+        weights = tensors["roles.weights"] * tensors["roles.scale"]
+        roles = Roles(weights, tensors["roles.bias"], tensors["roles.telling"].astype(np.float32))
     if "tagger.out.bias" in tensors:
         tagger, prefix = Tagger().eval(), "tagger."
         mine = {n.removeprefix(prefix): t.astype(np.float32) for n, t in tensors.items() if n.startswith(prefix)}
@@ -173,5 +187,6 @@ def _with_marks(shipped: Shipped, path: Path) -> Shipped:
         calibrations=_calibrations(header),
         tagger=tagger,
         minutes=minutes,
+        roles=roles,
         fitted=frozenset(json.loads(header["fitted"])),
     )

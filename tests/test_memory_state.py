@@ -19,7 +19,8 @@ from memory.model import MemoryTransformer, Segment, Sizes, Switches
 from memory.packing import pack, segment
 from memory.probes import COLUMNS, MARKS, WIDE, Probes
 from memory.recurrence import empty, run, step
-from memory.state import HITS, ITEM_SLOTS, PINNED, SPEAKER_SLOTS, TENSORS, WRITTEN, MemoryState
+from memory.roles import Roles
+from memory.state import BAG, HITS, ITEM_SLOTS, PINNED, SPEAKER_SLOTS, TENSORS, WRITTEN, MemoryState
 from memory.stretch import COLUMNS as OF_MINUTES
 from memory.stretch import FEATURES, TASKS, Minute, Minutes, table
 from memory.tagger import Tagger
@@ -53,7 +54,8 @@ def untrained(seed: int = 1) -> Shipped:
     weights = Weights(np.ones(OWN_BUCKETS, np.float32), np.ones(NEAR_BUCKETS, np.float32))
     minutes = Minutes(rng.normal(0, 0.2, (len(TASKS), FEATURES)).astype(np.float32), np.zeros(len(TASKS), np.float32))
     probes = Probes(matrix, np.zeros(WIDE, np.float32), weights)
-    return Shipped(model.eval(), probes, tagger=Tagger().eval(), minutes=minutes)
+    roles = Roles(rng.normal(0, 3, (BAG, 4)).astype(np.float32), np.zeros(4, np.float32), np.ones(BAG, np.float32))
+    return Shipped(model.eval(), probes, tagger=Tagger().eval(), minutes=minutes, roles=roles)
 
 
 SHIPPED = untrained()
@@ -101,7 +103,7 @@ def test_slices_equal_the_whole() -> None:
             state, output = step(SHIPPED.model, state, segment([(packed, first)], 8))
             roles.append(output.logits["act"][0])
     live, _ = heard_all(said)
-    for name in set(TENSORS) - {"slot_value", "slot_clock"}:
+    for name in set(TENSORS) - {"slot_value", "slot_clock", "said"}:  # bags are filled where utterances are marked
         assert torch.allclose(getattr(live, name).float(), getattr(state, name).float(), atol=1e-4), name
     assert torch.allclose(live.slot_value[:, SPEAKER_SLOTS], state.slot_value[:, SPEAKER_SLOTS], atol=1e-4)
 
@@ -304,7 +306,8 @@ def test_handed_on_keeps_whom_the_next_meeting_can_know() -> None:
     after = policy.handed_on(state, "m1", [labels[2], labels[0]])
     assert after.ledger.speakers == (labels[0], labels[2])
     assert torch.equal(after.slot_value[0, 1], state.slot_value[0, 2])
-    assert after.slot_clock[0, 2, HITS] == 0
+    assert torch.equal(after.said[0, 1], state.said[0, 2])
+    assert after.slot_clock[0, 2, HITS] == 0 == int(after.said[0, 2].sum()) < int(state.said[0, 1].sum())
     assert after.ledger.provenance[1] == tuple(f"m1/{id}" for id in state.ledger.provenance[2])
     assert policy.handed_on(after, "m2", labels).ledger.provenance[1] == after.ledger.provenance[1]
     assert torch.equal(after.slot_value[0, ITEM_SLOTS], state.slot_value[0, ITEM_SLOTS])

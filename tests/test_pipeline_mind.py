@@ -12,7 +12,7 @@ import torch
 from audio.speech import Scores, Utterance
 from memory.corpora import MindError
 from memory.mind import Mind
-from memory.state import HITS, MemoryState
+from memory.state import HITS, VERSION, MemoryState
 from memory.weights import Calibration
 from pipeline.chart import memory_chart
 from pipeline.events import Concluded, Corrected, Event, Learned, Named, Said, Trouble, from_line, to_line
@@ -208,7 +208,7 @@ def test_a_memory_that_cannot_be_read_costs_one_sentence_and_no_meeting(tmp_path
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:100])
     elif damage == "version":
-        path.write_bytes(path.read_bytes().replace(b'"version":"2"', b'"version":"9"'))
+        path.write_bytes(path.read_bytes().replace(f'"version":"{VERSION}"'.encode(), b'"version":"9"'))
     else:
         replace(MIND.empty(), tokens=torch.zeros(1, 2, 3)).save(path)
     events = hold(tmp_path / "m", [*said(20), END], Carry(path, "m"))
