@@ -83,7 +83,7 @@ def proposals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         span = span_of(sentence, first, hearing)
         cue = cue_of("propose", span, 0.6, me(sentence))
         if cue:
-            yield cue
+            yield replace(cue, details={"doing": span.text}) if not cue.what and span.does else cue
 
 
 _FINE = r"(?:great|good|nice|lovely|wonderful|perfect|helpful|huge|big|help|kind|brilliant|fantastic|marvellous|marvelous|super|amazing|ideal|excellent|useful|sweet|generous)"
@@ -206,7 +206,7 @@ def by_when(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 
 
 _AROUND_DATES = frozenset(
-    "yes okay please say let us and so then maybe sure right well if possible at the latest i think".split()
+    "yes okay please say let us and so then maybe sure right well if possible at the latest i think anyway is fine works for me".split()
 )
 
 

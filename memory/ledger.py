@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from memory.antecedents import PRONOUN, meant
 from memory.notebook import Notebook, merged_due
 from memory.notes import DONE, DROPPED, Change, Cue, Due, Item, Owner
 from memory.people import People
@@ -85,7 +86,10 @@ class Ledger:
     def need(self, cue: Cue, sentence: Sentence) -> None:
         """A task that nobody has taken: raised, or raised again."""
         book = self.book
-        asks_who = "asks_who" in cue.details
+        asks_who, context = "asks_who" in cue.details, tuple[str, ...]()
+        if found := meant(cue.details["doing"], book.recent, self.people) if "doing" in cue.details else None:
+            what = PRONOUN.sub(found[0], cue.details["doing"], count=1)  # "who sends it?"
+            cue, context = replace(cue, what=what, about=""), found[1:]
         if cue.about and not cue.what:
             number = book.latest("action", 12, lambda item: not item.owner)
         else:
@@ -100,15 +104,18 @@ class Ledger:
             )
             if asks_who and not book.items[number].owner:
                 book.change(number, replace(again, due=None))
+                book.wondered = number, book.at
             else:
                 self.hand_over(number, cue.owner, (sentence.utterance_id,), due=cue.due)
             return
         if cue.what and not cue.about:
-            change = Change(
-                "assigned" if cue.owner else "raised", (sentence.utterance_id,), cue.what, cue.owner, cue.due or None
-            )
+            evidence = (*context, sentence.utterance_id)
+            change = Change("assigned" if cue.owner else "raised", evidence, cue.what, cue.owner, cue.due or None)
             sure = cue.strength - (0.1 if asks_who else 0.0)
-            book.add("action", cue.what, sentence, change, owner=cue.owner, due=cue.due, confidence=sure)
+            number = book.add("action", cue.what, sentence, change, owner=cue.owner, due=cue.due, confidence=sure,
+                              quote_ids=evidence)  # fmt: skip
+            if asks_who:
+                book.wondered = number, book.at
 
     def _why(self, number: int) -> tuple[str, ...]:
         """The sentence before, where it speaks of the same thing."""

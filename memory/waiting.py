@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from memory.doing import does_something
+from memory.antecedents import PRONOUN, meant
+from memory.doing import base_form, does_something
 from memory.ledger import LOOSELY, Ledger
 from memory.notebook import PUBLISHED, SAME, Asked, Notebook
 from memory.notes import NOBODY, Change, Cue, Owner
 from memory.reconcile import same_doing
-from memory.wording import POINTS_AT, Sentence, content_of, last_thing, likeness, read
+from memory.wording import Sentence, content_of, likeness, read, stem
 
 ANSWERED_WITHIN = 6  # sentences
 WELCOMED_WITHIN = 2  # sentences
@@ -30,17 +31,31 @@ class Waiting:
         request = self.book.request
         near = request is not None and self.book.at - request.at <= ANSWERED_WITHIN
         if cue.what and request and near and request.sentence.speaker != sentence.speaker:
+            next_to = self.book.at - request.at <= WELCOMED_WITHIN and request.cue.owner in (NOBODY, cue.owner)
             again = likeness(content_of(cue.what), content_of(request.cue.what)) >= SAME or (
-                _only_points(cue.what) and same_doing(cue.what, request.cue.what)
+                _only_points(cue.what) and (next_to or same_doing(cue.what, request.cue.what))
             )
             if again and self._ledger.same(cue) is None:
                 self._settle(request, cue, sentence)
                 return
-        self._ledger.take_on(cue, sentence)
+        if not self._answers_who(cue, sentence):
+            self._ledger.take_on(cue, sentence)
+
+    def _answers_who(self, cue: Cue, sentence: Sentence) -> bool:
+        """ "Who tests it?" "I can run it on Monday.": who answers with "it" takes that task."""
+        number, at = self.book.wondered or (-1, 0)
+        if number < 0 or self.book.at - at > WELCOMED_WITHIN or not _only_points(cue.what):
+            return False
+        if self.book.items[number].owner or sentence.utterance_id in self.book.items[number].evidence:
+            return False
+        self._ledger.hand_over(number, cue.owner, (sentence.utterance_id,), due=cue.due)
+        return True
 
     def offer(self, cue: Cue, sentence: Sentence) -> None:
         """Counts for a task that waits for an owner, or whose owner let go of it."""
         book = self.book
+        if self._answers_who(cue, sentence):
+            return
         recent = book.latest("action", ANSWERED_WITHIN)
         number = book.find("action", content_of(cue.what), least=SAME)
         if number is None and recent is not None:  # what was just named, in other words
@@ -113,10 +128,7 @@ class Waiting:
             settled = replace(cue, kind="commit", strength=max(cue.strength, 0.6))
             self._ledger.take_on(settled, sentence, also=also)
             return True
-        number = self.book.latest("action", ANSWERED_WITHIN, lambda item: not item.owner)
-        if number is not None:
-            self._ledger.hand_over(number, cue.owner, (*also, sentence.utterance_id), due=cue.due)
-        return number is not None
+        return self._take_up(cue, cue.owner, (*also, sentence.utterance_id), offered.sentence, within=ANSWERED_WITHIN)
 
     def ready(self, cue: Cue, sentence: Sentence) -> None:
         """ "It will be done by Monday": the speaker's word on what was asked, or on what he has just promised."""
@@ -125,15 +137,16 @@ class Waiting:
             return
         if not cue.due:
             return
-        number = self.book.latest("action", WELCOMED_WITHIN, lambda item: item.owner == cue.owner and not item.due.date)
+        number = self.book.latest("action", CLAIMED_WITHIN, lambda item: item.owner == cue.owner and not item.due.date)
         if number is not None:
             self.book.change(number, Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
-        elif cue.details.get("thing"):
-            self._spell_out(replace(cue, strength=0.6, details={"doing": cue.details["thing"]}), sentence)
+        elif found := meant(f"get {cue.details.get('thing', '')}", self._before(sentence), self._ledger.people):
+            what = Cue("commit", found[0], cue.owner, cue.due, 0.6)
+            self._ledger.take_on(what, sentence, also=found[1:])
 
     def date(self, cue: Cue, sentence: Sentence) -> None:
         """A date by itself, said just after a task that has none."""
-        number = self.book.latest("action", WELCOMED_WITHIN, lambda item: not item.due.date)
+        number = self.book.latest("action", CLAIMED_WITHIN, lambda item: not item.due.date)
         if self.book.request and not self.book.request.cue.due.date:
             request = self.book.request
             self.book.request = replace(request, cue=replace(request.cue, due=cue.due),
@@ -160,12 +173,10 @@ class Waiting:
         proposed = book.offered and book.offered.cue.kind == "propose"
         if cue.kind == "accept" and ((proposed and self.welcome(cue, sentence)) or cue.strength < 0.7):
             return
-        number = book.latest("action", CLAIMED_WITHIN, lambda item: not item.owner)
-        if number is not None and sentence.speaker:
-            self._ledger.hand_over(number, Owner("speaker", sentence.speaker), (sentence.utterance_id,), due=cue.due)
-        elif cue.details.get("doing"):
-            self._spell_out(cue, sentence)
-        elif cue.kind == "claim" and sentence.speaker:
+        if not sentence.speaker:
+            return
+        mine = Owner("speaker", sentence.speaker)
+        if not self._take_up(cue, mine, (sentence.utterance_id,), sentence) and cue.kind == "claim":
             self._carry_out(cue, sentence)
 
     def _carry_out(self, cue: Cue, sentence: Sentence) -> None:
@@ -180,25 +191,38 @@ class Waiting:
                 replace(cue, kind="commit", what=decided.what, about=""), sentence, also=(said.utterance_id,)
             )
 
-    def _spell_out(self, cue: Cue, sentence: Sentence) -> None:
-        """ "I'll send it to you": what "it" is stands in what was said just before, or nothing is noted."""
-        for before in reversed(list(self.book.recent)[-2:]):
-            thing = last_thing(before)
-            if thing and before.speaker != sentence.speaker:
-                what = POINTS_AT.sub(thing, cue.details["doing"], count=1)
-                self._ledger.take_on(replace(cue, kind="commit", what=what), sentence, also=(before.utterance_id,))
-                return
+    def _before(self, sentence: Sentence, doing: str = "") -> list[Sentence]:
+        """What was said before a sentence, and in it before these words."""
+        words = doing.lower().split()
+        last = next((i for i in range(len(sentence.words)) if words and sentence.words[i] == words[0]), 0)
+        before = [s for s in self.book.recent if s.start_s <= sentence.start_s and s.text != sentence.text]
+        return [*before, replace(sentence, words=sentence.words[:last], spans=sentence.spans[:last])]
 
-    def _point_out(self, request: Asked, cue: Cue, owner: Owner, sentence: Sentence) -> None:
-        """ "We need an interpreter." "Can you find one?" "Sure.": what "one" is stands before the request."""
-        before = [s for s in self.book.recent if s.start_s <= request.sentence.start_s and s != request.sentence]
-        for earlier in reversed(before[-2:]):
-            if thing := last_thing(earlier):
-                what = POINTS_AT.sub(thing, request.cue.details["doing"], count=1)
-                due = cue.due if cue.due.date else request.cue.due
-                also = (earlier.utterance_id, *request.also, request.sentence.utterance_id)
-                self._ledger.take_on(Cue("assign", what, owner, due, request.cue.strength + 0.1), sentence, also=also)
-                return
+    def _take_up(
+        self, cue: Cue, owner: Owner, evidence: tuple[str, ...], sentence: Sentence, *, within: int = CLAIMED_WITHIN
+    ) -> bool:
+        """ "I'll write it", "would you call them?": the task of that verb or thing that waits for an owner, else a new
+        one, in whose place "it" stood; a mere "I'll do that" takes what was named last."""
+        book, doing = self.book, cue.details.get("doing", "")
+        free = lambda item: not item.owner or (item.owner.kind == "group" and item.owner.name == "we")
+        if not doing:
+            number = book.latest("action", within, lambda item: not item.owner)
+        else:
+            number = book.latest("action", NAMED_WITHIN, lambda item: free(item) and _same_verb(doing, item.what))
+        found = meant(doing, self._before(sentence, doing), self._ledger.people) if number is None and doing else None
+        if found:
+            thing = content_of(found[0])
+            his = lambda item: free(item) or (item.owner == owner and sentence.utterance_id in item.history[-1].evidence)
+            number = book.latest("action", within, lambda item: his(item) and bool(thing & content_of(item.what)))
+        elif doing and number is None:
+            number = book.latest("action", WELCOMED_WITHIN, lambda item: not item.owner)
+        if number is not None:
+            self._ledger.hand_over(number, owner, evidence, due=cue.due)
+        elif found:
+            what = PRONOUN.sub(found[0], doing, count=1)
+            said = Cue("commit", what, owner, cue.due, max(cue.strength, 0.6))
+            self._ledger.take_on(said, sentence, also=(*found[1:], *evidence))
+        return number is not None or found is not None
 
     def _settle(self, request: Asked, cue: Cue, sentence: Sentence) -> None:
         """Somebody accepts what was asked: it is his, whoever was asked, unless a group was."""
@@ -212,12 +236,12 @@ class Waiting:
         if not asked.what:  # "Can you do that?"
             asker = Owner("speaker", request.sentence.speaker)  # who may pass on what he has just taken
             number = book.latest("action", WELCOMED_WITHIN, lambda item: item.owner == asker)
-            if number is None:
-                number = book.latest("action", NAMED_WITHIN, lambda item: not item.owner)
+            due, evidence = cue.due or asked.due, (*also, sentence.utterance_id)
             if number is not None:
-                self._ledger.hand_over(number, owner, (*also, sentence.utterance_id), due=cue.due or asked.due)
-            elif asked.details.get("doing"):
-                self._point_out(request, cue, owner, sentence)
+                self._ledger.hand_over(number, owner, evidence, due=due)
+                return
+            told = replace(asked, due=due, details=cue.details if "doing" in cue.details else asked.details)
+            self._take_up(told, owner, evidence, request.sentence, within=NAMED_WITHIN)
             return
         settled = Cue(
             "assign",
@@ -259,7 +283,12 @@ class Waiting:
         return [answer if cue is yes else cue for cue in found if cue is not how]
 
 
+def _same_verb(doing: str, what: str) -> bool:
+    """Whether both name the same doing, as "order it" and "order more"."""
+    return stem(base_form(doing.split()[0].lower())) == stem(base_form(what.split()[0].lower()))
+
+
 def _only_points(what: str) -> bool:
     """Whether the task is a verb and a pronoun: "call him"."""
     words = what.lower().split()
-    return len(words) > 1 and words[1] in ("it", "them", "that", "him", "her", "one", "those")
+    return len(words) > 1 and words[1] in ("it", "them", "that", "him", "her", "one", "those", "some")
