@@ -43,8 +43,9 @@ def meant(doing: str, recent: Iterable[Sentence], people: People) -> tuple[str, 
                 return found, sentence.utterance_id
     if pronoun[0].lower() in _SOMEBODY and base_form(words[0]) in _SPEAK:
         for sentence in before[:_JUST_SAID]:
-            named = _somebody(sentence, people) if pronoun[0].lower() != "them" else ""
-            if found := named or (_thing(sentence, 0) if sentence.words[:1] and sentence.words[0] in _DETERMINERS else ""):
+            several = pronoun[0].lower() == "them"  # "the insurer needs to hear of it": a firm, an office
+            first = several and bool(set(sentence.words[:1]) & _DETERMINERS)
+            if found := _thing(sentence, 0) if first else "" if several else _somebody(sentence, people):
                 return found, sentence.utterance_id
         return None
     for sentence in before[:_JUST_SAID]:

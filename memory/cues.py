@@ -242,7 +242,7 @@ _NEEDS: tuple[tuple[re.Pattern[str], float, str], ...] = tuple(
         (r"(?<!\S)(?:what (?:still )?(?:needs|remains|has) to be done is(?: to)?|it remains to|still to do is(?: to)?|the next step is to|next step is to) (?P<what>\S.*)", 0.5, ""),
         (r"^(?:(?:and|so|okay|next|another|the|one|new|first|last) )*(?:action item|action point|to do|task)(?: is| for (?:us|the team) is)?(?: to)? (?P<what>\S.*)", 0.5, ""),
         (rf"(?<!\S)(?:it would be (?:great|good|nice) if|can|could) somebody (?:could |would )?{SOFT}(?P<what>\S.*)", 0.5, ""),
-        (rf"(?<!\S)(?<!do )(?<!if )(?<!think )(?<!what )we {SOFT}(?:will|are going to|have to|need to|must|should) {SOFT}(?:have to |need to )?(?!not\b)(?P<what>\S.*)", 0.35, "we"),
+        (rf"(?<!\S)(?<!do )(?<!if )(?<!think )(?<!what )we {SOFT}(?:will|are going to|have to|need to|must|should|ought to) {SOFT}(?:have to |need to )?(?!not\b)(?P<what>\S.*)", 0.35, "we"),
         (rf"(?<!\S)let us {SOFT}(?P<what>(?:ask|send|order|book|invite|contact|email|call|arrange|schedule|prepare|write|update|check with|find out)\b.*)", 0.35, "we"),
     )
 )  # fmt: skip

@@ -87,14 +87,16 @@ class Ledger:
         """A task that nobody has taken: raised, or raised again."""
         book = self.book
         asks_who, context = "asks_who" in cue.details, tuple[str, ...]()
-        if found := meant(cue.details["doing"], book.recent, self.people) if "doing" in cue.details else None:
-            what = PRONOUN.sub(found[0], cue.details["doing"], count=1)  # "who sends it?"
-            cue, context = replace(cue, what=what, about=""), found[1:]
+        if doing := cue.details.get("doing", ""):  # "who sends it?"
+            found = meant(doing, book.recent, self.people)
+            what = PRONOUN.sub(found[0], doing, count=1) if found else doing
+            cue, context = replace(cue, what=what, about="", strength=cue.strength if found else 0.35), (found or ())[1:]
         if cue.about and not cue.what:
             number = book.latest("action", 12, lambda item: not item.owner)
         else:
-            number = book.find("action", content_of(cue.what))
-            if number is None:
+            taken = lambda item: asks_who and item.owner.kind == "speaker"  # "I'll read it, and who sends it?"
+            number = book.find("action", content_of(cue.what), fits=lambda item: not taken(item))
+            if number is None and not doing:
                 points_back = bool({"that", "it", "this"} & set(sentence.words))
                 words = book.context(sentence) if points_back else content_of(cue.what)
                 number = book.find("action", words, least=LOOSELY, fits=lambda item: not item.owner)
@@ -114,7 +116,7 @@ class Ledger:
             sure = cue.strength - (0.1 if asks_who else 0.0)
             number = book.add("action", cue.what, sentence, change, owner=cue.owner, due=cue.due, confidence=sure,
                               quote_ids=evidence)  # fmt: skip
-            if asks_who:
+            if not cue.owner:
                 book.wondered = number, book.at
 
     def _why(self, number: int) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ _HEDGED = re.compile(
 )
 
 
-_CLAUSE = re.compile(r"(?<!\S)(?:is|are|am|let|get|go|got|that|it|i|you|we|he|she|they|back|see|bye|until|since|by|even|just|only|right|so|okay)(?!\S)")  # fmt: skip
+_CLAUSE = re.compile(r"(?<!\S)(?:is|are|am|let|get|go|got|that|it|i|you|we|he|she|they|back|see|bye|until|since|by|even|just|only|right|so|okay|(?:week|day|month) after)(?!\S)")  # fmt: skip
 
 
 def _ends_in_it_is(sentence: Sentence) -> bool:

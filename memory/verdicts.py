@@ -128,7 +128,7 @@ _AGREES = re.compile(
     r"^(?:(?:yes|okay|oh|well|right|and|so|then|apart from that) )*(?:agreed|i agree|i do$|we do$|we are$|fine(?: with me| by me| for me)?|perfect|sounds (?:\w+ )?(?:good|great|fine|right|sensible|reasonable|fair|like a plan)|that sounds (?:good|great|fine|right)|good idea|great|"
     r"exactly|absolutely|definitely|i like (?:it|that)|me too|same here|so do i|so am i|so would i|let us$|okay|yes|sure|all right|good|that is (?:fine|good|great|better|much better|right|okay)|"
     r"that was my favourite|that (?:gives?|saves?|makes?|helps?)|no objections?|(?:i am |we are )?(?:fine|happy|okay) with|works for (?:me|us)|suits (?:me|us)|excellent|very good|lovely|brilliant|makes sense|"
-    r"(?:i am|we are) (?:all )?(?:for (?:it|that)|in(?: favour)?|on board|with you)|in favour|seconded|count (?:me|us) in|hear hear|fair enough|why not|understood|no problem|of course|thank (?:god|goodness)|hooray|finally|"
+    r"(?:i am|we are) (?:all )?(?:for (?:it|that)|in favour|in$|on board|with you)|in favour|seconded|count (?:me|us) in|hear hear|fair enough|why not|understood|no problem|of course|thank (?:god|goodness)|hooray|finally|"
     r"i can live with (?:it|that)|that works|let us do (?:it|that)|i would be happy with (?:it|that))(?!\S)"
 )
 

@@ -9,7 +9,7 @@ from memory.antecedents import PRONOUN, meant
 from memory.doing import base_form, does_something
 from memory.ledger import LOOSELY, Ledger
 from memory.notebook import PUBLISHED, SAME, Asked, Notebook
-from memory.notes import NOBODY, Change, Cue, Owner
+from memory.notes import NOBODY, OPEN, Change, Cue, Owner
 from memory.reconcile import same_doing
 from memory.wording import Sentence, content_of, likeness, read, stem
 
@@ -120,6 +120,7 @@ class Waiting:
             offered is None
             or self.book.at - offered.at > WELCOMED_WITHIN
             or offered.sentence.speaker == sentence.speaker
+            or offered.cue.details.get("from", sentence.speaker) != sentence.speaker
         ):
             return False
         self.book.offered = None
@@ -145,14 +146,32 @@ class Waiting:
             self._ledger.take_on(what, sentence, also=found[1:])
 
     def date(self, cue: Cue, sentence: Sentence) -> None:
-        """A date by itself, said just after a task that has none."""
-        number = self.book.latest("action", CLAIMED_WITHIN, lambda item: not item.due.date)
-        if self.book.request and not self.book.request.cue.due.date:
-            request = self.book.request
-            self.book.request = replace(request, cue=replace(request.cue, due=cue.due),
-                                        also=(*request.also, sentence.utterance_id))  # fmt: skip
-        elif number is not None:
-            self.book.change(number, Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
+        """A date by itself, said just after a task: its day, or another one than was said before."""
+        book, request = self.book, self.book.request
+        if request and not request.cue.due.date:
+            also = (*request.also, sentence.utterance_id)
+            book.request = replace(request, cue=replace(request.cue, due=cue.due), also=also)
+            return
+        number = book.latest("action", CLAIMED_WITHIN, lambda item: not item.due.date)
+        number = book.latest("action", CLAIMED_WITHIN) if number is None and self._of_a_task() else number
+        if number is not None and book.items[number].due.date != cue.due.date:
+            book.change(number, Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
+
+    def _of_a_task(self) -> bool:
+        """Whether no question of another kind than "when do you need it?" has just been asked."""
+        asked = self.book.questions[-1] if self.book.questions else None
+        if asked is None or self.book.at - asked.at > CLAIMED_WITHIN:
+            return True
+        return bool(re.match(r"(?:by )?when\b", asked.cue.what.lower())) and "you" in asked.sentence.words
+
+    def redate(self, cue: Cue, sentence: Sentence) -> None:
+        """ "I said Thursday, it's Wednesday": the one task that has the old day, else the only one of who is told."""
+        items = [(n, item) for n, item in self.book.items.items() if item.kind == "action" and item.status == OPEN]
+        his = [(n, item) for n, item in items if item.id and (not cue.owner or item.owner == cue.owner)]
+        fitting = [n for n, item in his if item.due.date == cue.details["old"]]
+        fitting = fitting or [n for n, item in his if cue.owner and not item.due.date]
+        if len(fitting) == 1:
+            self.book.change(fitting[0], Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
 
     def accept(self, cue: Cue, sentence: Sentence) -> None:
         """ "Yes, I will do that": the request that waits, else the task that was just raised and has nobody."""
@@ -176,20 +195,33 @@ class Waiting:
         if not sentence.speaker:
             return
         mine = Owner("speaker", sentence.speaker)
-        if not self._take_up(cue, mine, (sentence.utterance_id,), sentence) and cue.kind == "claim":
-            self._carry_out(cue, sentence)
+        if self._take_up(cue, mine, (sentence.utterance_id,), sentence):
+            return
+        if cue.kind == "claim" and not self._carry_out(cue, sentence) and not cue.details:
+            self._step_in(cue, mine, sentence)
 
-    def _carry_out(self, cue: Cue, sentence: Sentence) -> None:
+    def _step_in(self, cue: Cue, owner: Owner, sentence: Sentence) -> None:
+        """ "I'll do it", of what another has: his once that one agrees."""
+        book = self.book
+        number = book.latest("action", CLAIMED_WITHIN, lambda item: item.owner.kind == "speaker" and item.owner != owner)
+        if number is not None:
+            held = book.items[number]
+            wanted = replace(cue, what=held.what, owner=owner, details={"from": held.owner.name})
+            book.offered = Asked(wanted, sentence, book.at)
+
+    def _carry_out(self, cue: Cue, sentence: Sentence) -> bool:
         """ "Then we order twenty more." "I'll do that.": what was decided, or moved, is the speaker's to do."""
         book = self.book
         if book.decided is None or book.at - book.decided[1] > WELCOMED_WITHIN:
-            return
+            return False
         decided = book.items[book.decided[0]]
         said = next((s for s in reversed(book.recent) if s.utterance_id in decided.evidence), None)
-        if said is not None and said.speaker != sentence.speaker and does_something(read(decided.what).words):
+        doing = said is not None and said.speaker != sentence.speaker and does_something(read(decided.what).words)
+        if said is not None and doing:
             self._ledger.take_on(
                 replace(cue, kind="commit", what=decided.what, about=""), sentence, also=(said.utterance_id,)
             )
+        return doing
 
     def _before(self, sentence: Sentence, doing: str = "") -> list[Sentence]:
         """What was said before a sentence, and in it before these words."""
