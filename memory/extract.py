@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 
 from audio.speech import Utterance
-from memory import asking, cues, endings, favours, outcomes, replies, verdicts
+from memory import asking, choices, cues, endings, favours, outcomes, replies, risks, verdicts
 from memory.cues import Hearing
 from memory.ledger import Ledger
 from memory.marks import Marks
@@ -30,7 +30,9 @@ POLICIES = (
     *replies.POLICIES,
     *favours.POLICIES,
     *verdicts.POLICIES,
+    *risks.POLICIES,
     *outcomes.POLICIES,
+    *choices.POLICIES,
     *asking.POLICIES,
 )
 LANGUAGES = ("en",)  # whose forms of speech the rules know
