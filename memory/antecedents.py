@@ -22,17 +22,19 @@ _NEED = frozenset("need lack miss require want".split())
 _DETERMINERS = frozenset("the a an my your our this some any these those their his her every".split())
 _COUNTS = frozenset("another more two three four five six seven eight nine ten".split())
 _AFTER_VERB = frozenset("to at for up over out off with about in on back round them him her us you me it".split())
-_PLACED = frozenset("under on in from behind near after before during since until into beside inside outside above below next".split())
+_PLACED = frozenset("under on in from behind near after before during since until into beside inside outside above below next down along across through by".split())
 _NO_NOUN = frozenset("even yet already again though anyway myself yourself himself herself themselves came went said".split())
 _SAME_VERB, _JUST_SAID = 8, 3  # sentences
 _REFUSED = re.compile(r"(?<!\S)(?:would|could) (?:\w+ ){0,4}?but(?!\S)|^(?:\w+ )?(?:if|unless|suppose)(?!\S)")
+
+_A_MATTER = re.compile(r"\b(?:figure|find|check|work|sort) that out\b", re.IGNORECASE)  # no thing
 
 
 def meant(doing: str, recent: Iterable[Sentence], people: People) -> tuple[str, str] | None:
     """What the pronoun in "send it" or "write to him" stands for, and the utterance that says it."""
     words = doing.lower().split()
     pronoun = PRONOUN.search(doing)
-    if len(words) < 2 or pronoun is None:
+    if len(words) < 2 or pronoun is None or _A_MATTER.search(doing):
         return None
     before = [sentence for sentence in recent if not _REFUSED.search(sentence.plain)][::-1]
     verbs = {stem(verb) for verb in _like(base_form(words[0]))}

@@ -15,9 +15,9 @@ _CHOICE = re.compile(
 )
 _PUT = re.compile(
     r"(?<!\S)(?:do|shall|should|are|will|can|could|would) we (?!have\b|know\b|need\b|remember\b|think\b|see\b|hear\b|mean\b)(?P<what>\S.*)|"
-    r"(?P<or>\S.* or \S.*)"
+    r"^(?:\w+ )?(?P<or>(?:(?!you|he|she|they|it|i|that)[\w'-]+ ){1,4}or (?!something|anything|whatever|so|just|not|what)\S+(?: \S+){0,5})$"
 )
-_NO_CHOICE = re.compile(r"(?<!\S)(?:is|are|am|was|were|do|did|have|has|it|that|this|there|here|what|who|why|how|thanks|thank|problem|idea|way|chance|worries)(?!\S)")
+_NO_CHOICE = re.compile(r"(?<!\S)(?:is|are|am|was|were|do|did|have|has|it|that|this|there|here|what|who|why|how|thanks|thank|actually|really|basically|problem|idea|way|chance|worries)(?!\S)")
 
 
 def choices(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
@@ -47,7 +47,7 @@ def chooses(what: str, sentence: Sentence) -> bool:
     asked = content_of(put(sentence))
     either = " or " in sentence.plain and not sentence.plain.endswith(("or not", "or no", "or what"))
     said = content_of(what)
-    return bool(said & asked) and (either or what.lower().startswith("no "))
+    return bool(said) and said <= asked and (either or what.lower().startswith("no "))
 
 
 POLICIES: tuple[Policy, ...] = (choices,)

@@ -30,7 +30,7 @@ class Ledger:
             return
         book = self.book
         number = self.same(cue)
-        evidence = (*also, sentence.utterance_id)
+        evidence = tuple(dict.fromkeys((*also, sentence.utterance_id)))
         what, context = self._whole(cue.what, sentence)
         what = tidy(f"{what} {adds}")
         if number is None:

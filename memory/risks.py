@@ -30,10 +30,10 @@ _LOSS = (
     r"(?:lose|miss|fail|fall (?:down|apart|through|behind|over|ill)|collapse|crash|break(?: down| off)?|burst|leak|flood|overrun|"
     r"run (?:out|late|over|short)|be (?:late|too late|fined|sued|closed|stuck|stranded|in trouble|stuffed|finished|short|cancelled|delayed|ruined|lost|gone|"
     r"without|unable|left|out of)|get (?:fined|sued|sick|hurt|stuck|lost|into trouble)|end up (?:without|with no|in|late|paying)|lapse|lapses|expire|clash|drown|"
-    r"freeze|burn down|go (?:wrong|bust|under|bankrupt|off|missing)|slip|spoil|rot|have (?:no|nothing|nobody)|not (?:be able|make it|get|have|come|arrive|work|hold|fit|finish|open|pass|pay))"
+    r"freeze|burn down|go (?:wrong|bust|under|bankrupt|off|missing)|slip|spoil|rot|have (?:no (?!problem|doubt|trouble)|nothing|nobody)|not (?:be able|make it|come|arrive|hold|finish|open|pass))"
 )
-_SUBJECT = r"(?:we|it|they|he|she|you|nobody|(?:the|our|my|this|that|his|her|their) (?:[\w'-]+ ){1,4}?)"
-_FOLLOWS = rf"{_SUBJECT} ?(?:(?:will|might|may|could|can|would|is going to|are going to|do|does) (?:\w+ ){{0,2}}?{_LOSS}|can not \w+|lose|loses|miss|misses|(?:am|are|is) (?:stuffed|finished|stuck|lost|in trouble|done for))"
+_SUBJECT = r"(?:we|it|they|he|she|nobody|(?:the|our|my|this|that|his|her|their) (?:[\w'-]+ ){1,4}?)"
+_FOLLOWS = rf"{_SUBJECT} ?(?:(?:will|might|may|could|is going to|are going to) (?:\w+ ){{0,2}}?{_LOSS}|lose|loses|miss|misses|(?:am|are|is) (?:stuffed|finished|stuck|lost|in trouble|done for))"
 _IF = re.compile(
     rf"(?P<what>(?<!\S)(?:if|unless) (?!i were\b|we had\b|i had\b|only\b|my (?:grandmother|granny)\b)(?:\S+ ){{2,12}}?(?:then )?(?<!even ){_FOLLOWS}(?!\S).*)"
 )
@@ -64,5 +64,5 @@ def risks(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         yield Cue("follows", told(sentence, follows, hearing).text, strength=0.5)
 
 
-_THEN = re.compile(rf"^(?:(?:well|and|so) )*then (?P<what>{_FOLLOWS}(?!\S).*)")
+_THEN = re.compile(rf"^(?:(?:well|and|so) )*then (?P<what>(?:{_FOLLOWS}|(?:we|they) can not \w+)(?!\S).*)")
 POLICIES: tuple[Policy, ...] = (risks,)
