@@ -124,6 +124,9 @@ def quoted(shelf: Shelf, text: str, hit: Hit) -> Hit:
     return clearest(shelf, text, [hit])
 
 
+BESIDE = 0.25  # what meaning counts beside the words; more of it favours scraps: "Launch 15 000 0" above what is said of it
+
+
 def clearest(shelf: Shelf, text: str, hits: Sequence[Hit]) -> Hit:
     """Of some hits the one that has the sentence that fits the text best, with it as its quote."""
     spans = [(hit, start, stop) for hit in hits for start, stop in sentences(hit.passage.text)]
@@ -131,7 +134,7 @@ def clearest(shelf: Shelf, text: str, hits: Sequence[Hit]) -> Hit:
     parts = [hit.passage.text[start:stop] for hit, start, stop in spans]
     vectors = shelf.embedder([text, *parts])
     near = vectors[1:] @ vectors[0]
-    fit = [_overlap(question, part) + 0.5 * float(cosine) for part, cosine in zip(parts, near, strict=True)]
+    fit = [_overlap(question, part) + BESIDE * float(cosine) for part, cosine in zip(parts, near, strict=True)]
     hit, start, stop = spans[int(np.argmax(fit))]
     return replace(hit, quote=hit.passage.text[start:stop], start=start)
 
