@@ -40,8 +40,9 @@ def meant(doing: str, recent: Iterable[Sentence], people: People) -> tuple[str, 
     verbs = {stem(verb) for verb in _like(base_form(words[0]))}
     for sentence in before[:_SAME_VERB]:
         for at, word in enumerate(sentence.words):
-            named = at > 0 and sentence.words[at - 1] in _DETERMINERS  # "the reading": no verb
-            if not named and stem(base_form(word)) in verbs and (found := _object(sentence, at + 1, people)):
+            before_it = sentence.words[at - 1] if at else ""  # "the reading" is no verb, and "has got" no getting
+            no_verb = before_it in _DETERMINERS or (word == "got" and before_it in ("have", "has"))
+            if not no_verb and stem(base_form(word)) in verbs and (found := _object(sentence, at + 1, people)):
                 return found, sentence.utterance_id
     if pronoun[0].lower() in _SOMEBODY and base_form(words[0]) in _SPEAK:
         for sentence in before[:_JUST_SAID]:
@@ -60,6 +61,8 @@ def last_thing(sentence: Sentence) -> str:
     """The last thing that a sentence names as its subject or object, as "the password" in "I don't have the password"."""
     for at in range(len(sentence.words) - 1, -1, -1):
         placed = at > 0 and sentence.words[at - 1] in _PLACED
+        if at and sentence.words[at - 1] == "got" and "not" not in sentence.words[:at]:
+            continue  # "give it to me, I've got the login": what one has is not what he is promised
         that = sentence.words[at] == "that" and at > 0 and sentence.words[at - 1] not in STOP  # "touches that lot"
         if (that or sentence.words[at] in _DETERMINERS) and not placed and (found := _thing(sentence, at)):
             return found

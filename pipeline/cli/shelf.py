@@ -16,6 +16,7 @@ from pipeline.config import library_home, load
 from pipeline.library import Library
 from pipeline.screen import clock
 from pipeline.settings import Settings
+from pipeline.transcript import Transcript
 from retrieval.documents import readable
 from retrieval.passage import Hit, ShelfError
 from retrieval.shelf import Shelf, Shelved
@@ -110,8 +111,10 @@ def ask(question: tuple[str, ...], config: Path | None, as_json: bool, most: int
     for hit in hits:
         if as_json:
             click.echo(json.dumps(_plain(hit), ensure_ascii=True))
-        else:
-            console.print(Text.assemble((where(hit), "cyan"), f"\n  “{hit.quote}”"))
+            continue
+        name, at_s = said_by(library, hit)
+        told = Text.assemble((f"{hit.passage.document} {clock(at_s)}" if at_s is not None else where(hit), "cyan"))
+        console.print(told.append(f"\n  {name}{': ' if name else ''}“{hit.quote}”"))
     if not hits:
         raise ShelfError(
             "nothing was found, in no meeting and no document; ask in other words, or shelve more documents"
@@ -125,6 +128,17 @@ def where(hit: Hit) -> str:
         return f"{passage.document} {clock(passage.at_s)}"
     page = f"page {passage.page}" if passage.page else ""
     return ", ".join(filter(None, (passage.name, page, passage.section)))
+
+
+def said_by(library: Library, hit: Hit) -> tuple[str, float | None]:
+    """Who said what a hit in a meeting quotes, and when it began; "" and None for a document."""
+    if hit.passage.at_s is None:
+        return "", None
+    transcript = Transcript.of(library.events(library.meeting(hit.passage.document)))
+    line = next((u for u in transcript.utterances if u.id == shelves.line_of(hit)), None)
+    if line is None:
+        return "", hit.passage.at_s
+    return transcript.speakers.get(line.speaker, ""), line.start_s
 
 
 def _plain(hit: Hit) -> dict[str, Any]:
