@@ -84,10 +84,11 @@ class Extractor:
         if known:
             for sentence in sentences(utterance):
                 found = [cue for policy in POLICIES for cue in policy(sentence, hearing)]
-                waiting = self.book.request is not None
+                waiting, dated = self.book.request is not None, False
                 for cue in self._waiting.one_answer(reconciled(found, sentence), sentence):
-                    if cue.kind != "agree" or not waiting:  # that yes answers the request
-                        self._apply(cue, sentence)
+                    if (cue.kind == "agree" and waiting) or (cue.kind == "decide" and dated):
+                        continue  # that yes answers the request, that day is the task's
+                    dated = self._apply(cue, sentence) is True and cue.kind == "when"
                 self.book.heard(sentence)
         if marks is not None and known:
             self._seen.mark(utterance, marks, [n for n in self.book.changed if n not in before])
@@ -98,6 +99,6 @@ class Extractor:
         self._waiting.lapse()
         return self.book.taken()
 
-    def _apply(self, cue: Cue, sentence: Sentence) -> None:
+    def _apply(self, cue: Cue, sentence: Sentence) -> object:
         self._waiting.expire()
-        self._handlers.get(cue.kind, self._rulings.hear)(cue, sentence)
+        return self._handlers.get(cue.kind, self._rulings.hear)(cue, sentence)

@@ -42,7 +42,7 @@ _TIMED = (
 _OUTCOMES: tuple[tuple[re.Pattern[str], float], ...] = tuple(
     (re.compile(pattern), strength)
     for pattern, strength in (
-        (rf"{_LED}(?:{_SO} )*{_NOT_A_THING}(?P<what>(?:[\w'-]+ ){{1,6}}?)it is(?= then$|$)", 0.62),
+        (rf"{_LED}(?:{_SO} )*{_NOT_A_THING}(?P<what>(?:[\w'-]+ ){{1,6}}?)it (?:is|will be|shall be)(?= then$|$)", 0.62),
         (rf"{_LED}(?:{_SO} )*(?:we are|we will be|i am) (?:all )?(?P<what>(?:going|sticking|staying) (?:with|for|ahead with)\b.*)", 0.62),
         (rf"{_CONCLUDES}{_NOT_A_THING}(?P<what>{_THING}{_TURNS_OUT}(?!\S).*)", 0.52),
         (rf"{_CONCLUDES}{_NOT_A_THING}(?P<what>{_THING}{_WILL}(?!\S).*)", 0.42),

@@ -11,7 +11,7 @@ from memory.notes import DECIDED, DONE, REPLACED, REVERSED, Change, Cue, Item
 from memory.wording import Sentence, content, content_of, likeness, tidy
 
 AGREED_WITHIN = 4  # sentences
-CHOSEN, VOTED = 0.55, 0.3  # confidence of a choice by who put the question, by another
+CHOSEN, VOTED, AGAIN = 0.55, 0.36, 0.15  # confidence of a choice by who put the question, by another, and by the next
 CHOSEN_WITHIN_S = 60.0  # of the question
 MURMURED, AGREED, SETTLED = 0.06, 0.12, 0.25  # what agreement adds to the confidence of a decision
 
@@ -109,7 +109,7 @@ class Rulings:
             number = book.add("decision", f"{cue.what} ({put(asked)})", sentence, Change("decided", evidence, cue.what),
                               status=DECIDED, confidence=sure, quote_ids=evidence)  # fmt: skip
         else:
-            book.support(number, (sentence.utterance_id,), sure - VOTED + AGREED)
+            book.support(number, (sentence.utterance_id,), sure - VOTED + AGAIN)
         book.decided = number, book.at
 
     def _follows(self, cue: Cue, sentence: Sentence) -> None:

@@ -38,8 +38,11 @@ class Waiting:
             if again and self._ledger.same(cue) is None:
                 self._settle(request, cue, sentence)
                 return
-        if not self._answers_who(cue, sentence):
-            self._ledger.take_on(cue, sentence)
+        if self._answers_who(cue, sentence):
+            return
+        found = meant(cue.what, self._before(sentence, cue.what), self._ledger.people) if _only_points(cue.what) else None
+        what = PRONOUN.sub(found[0], cue.what, count=1) if found else cue.what  # "borrow one from the school"
+        self._ledger.take_on(replace(cue, what=what), sentence, also=found[1:] if found else ())
 
     def _answers_who(self, cue: Cue, sentence: Sentence) -> bool:
         """ "Who tests it?" "I can run it on Monday.": who answers with "it" takes that task."""
@@ -145,17 +148,18 @@ class Waiting:
             what = Cue("commit", found[0], cue.owner, cue.due, 0.6)
             self._ledger.take_on(what, sentence, also=found[1:])
 
-    def date(self, cue: Cue, sentence: Sentence) -> None:
-        """A date by itself, said just after a task: its day, or another one than was said before."""
+    def date(self, cue: Cue, sentence: Sentence) -> bool:
+        """A date by itself, said just after a task: its day, or another one than was said before. Whether it was that."""
         book, request = self.book, self.book.request
         if request and not request.cue.due.date:
             also = (*request.also, sentence.utterance_id)
             book.request = replace(request, cue=replace(request.cue, due=cue.due), also=also)
-            return
+            return True
         number = book.latest("action", CLAIMED_WITHIN, lambda item: not item.due.date)
         number = book.latest("action", CLAIMED_WITHIN) if number is None and self._of_a_task() else number
         if number is not None and book.items[number].due.date != cue.due.date:
             book.change(number, Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
+        return number is not None
 
     def _of_a_task(self) -> bool:
         """Whether no question of another kind than "when do you need it?" has just been asked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from memory.minutes import Minutes
 from pipeline import shelf as shelves
 from pipeline.cli.options import config_option, json_option
 from pipeline.config import library_home, load
 from pipeline.library import Library
+from pipeline.minutes import minutes_of
 from pipeline.screen import clock
 from pipeline.settings import Settings
-from pipeline.transcript import Transcript
 from retrieval.documents import readable
 from retrieval.passage import Hit, ShelfError
 from retrieval.shelf import Shelf, Shelved
@@ -112,9 +114,10 @@ def ask(question: tuple[str, ...], config: Path | None, as_json: bool, most: int
         if as_json:
             click.echo(json.dumps(_plain(hit), ensure_ascii=True))
             continue
-        name, at_s = said_by(library, hit)
-        told = Text.assemble((f"{hit.passage.document} {clock(at_s)}" if at_s is not None else where(hit), "cyan"))
-        console.print(told.append(f"\n  {name}{': ' if name else ''}“{hit.quote}”"))
+        place, name, after = told(library, hit)
+        console.print(Text.assemble((place, "cyan"), f"\n  {name}{': ' if name else ''}“{hit.quote}”"))
+        for line in after:
+            console.print(Text(f"  {line}"))
     if not hits:
         raise ShelfError(
             "nothing was found, in no meeting and no document; ask in other words, or shelve more documents"
@@ -130,15 +133,29 @@ def where(hit: Hit) -> str:
     return ", ".join(filter(None, (passage.name, page, passage.section)))
 
 
-def said_by(library: Library, hit: Hit) -> tuple[str, float | None]:
-    """Who said what a hit in a meeting quotes, and when it began; "" and None for a document."""
+def told(library: Library, hit: Hit) -> tuple[str, str, list[str]]:
+    """Where a hit stands, who said it in a meeting, and what became of it there: a decision that was taken back later is
+    no answer without that."""
     if hit.passage.at_s is None:
-        return "", None
-    transcript = Transcript.of(library.events(library.meeting(hit.passage.document)))
-    line = next((u for u in transcript.utterances if u.id == shelves.line_of(hit)), None)
-    if line is None:
-        return "", hit.passage.at_s
-    return transcript.speakers.get(line.speaker, ""), line.start_s
+        return where(hit), "", []
+    line = shelves.line_of(hit)
+    minutes = minutes_of(library.events(library.meeting(hit.passage.document)))
+    said = next((u for u in minutes.utterances if u.id == line), None)
+    if said is None:
+        return where(hit), "", []
+    name = next((person.name for person in minutes.people if person.label == said.speaker), "")
+    return f"{hit.passage.document} {clock(said.start_s)}", name, list(_became(minutes, line))
+
+
+def _became(minutes: Minutes, line: str) -> Iterator[str]:
+    """What was said of an item after the utterance that proves it."""
+    for item in minutes.items:
+        proved = [n for n, change in enumerate(item.history) if line in change.evidence]
+        for change in item.history[proved[-1] + 1 :] if proved else ():
+            now = minutes.said_by(change.owner) if change.owner else change.what
+            at = minutes.start_s(change.evidence)
+            if change.change in ("reversed", "changed", "reassigned", "done", "dropped"):
+                yield f"later {change.change}{': ' if now else ''}{now}" + ("" if at is None else f"  {clock(at)}")
 
 
 def _plain(hit: Hit) -> dict[str, Any]:
