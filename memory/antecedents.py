@@ -16,14 +16,20 @@ from memory.wording import STOP, Sentence, stem, tidy
 
 PRONOUN = re.compile(r"\b(?:it|that|them|those|one|him|her)\b", re.IGNORECASE)  # stands for a thing or somebody
 _SOMEBODY = frozenset("him her them".split())
-_SPEAK = frozenset("ask call contact email e-mail inform invite message phone remind ring speak talk tell text write".split())
+_SPEAK = frozenset(
+    "ask call contact email e-mail inform invite message phone remind ring speak talk tell text write".split()
+)
 _GET = frozenset("borrow bring buy collect fetch find get grab hire order organise print rent".split())
 _NEED = frozenset("need lack miss require want".split())
 _DETERMINERS = frozenset("the a an my your our this some any these those their his her every".split())
 _COUNTS = frozenset("another more two three four five six seven eight nine ten".split())
 _AFTER_VERB = frozenset("to at for up over out off with about in on back round them him her us you me it".split())
-_PLACED = frozenset("under on in from behind near after before during since until into beside inside outside above below next down along across through by".split())
-_NO_NOUN = frozenset("even yet already again though anyway myself yourself himself herself themselves came went said".split())
+_PLACED = frozenset(
+    "under on in from behind near after before during since until into beside inside outside above below next down along across through by".split()
+)
+_NO_NOUN = frozenset(
+    "even yet already again though anyway myself yourself himself herself themselves came went said".split()
+)
 _SAME_VERB, _JUST_SAID = 8, 3  # sentences
 _REFUSED = re.compile(r"(?<!\S)(?:would|could) (?:\w+ ){0,4}?but(?!\S)|^(?:\w+ )?(?:if|unless|suppose)(?!\S)")
 

@@ -11,13 +11,16 @@ from memory.wording import STOP, Sentence, content_of, tidy
 
 _LEAD = r"^(?:(?:okay|so|right|well|then|good|fine|yes|sorry|all right|and|oh|let us say|i say|i would say|i vote for|make it|we take|we go with|go with|take) )*"
 _CHOICE = re.compile(
-    _LEAD + r"(?P<what>(?:no |the |a |an |on |in |at |by )?(?:[\w'-]+ ){0,2}?[\w'-]+)(?: (?:then|please|it is|done|it will be|for me|final))*$"
+    _LEAD
+    + r"(?P<what>(?:no |the |a |an |on |in |at |by )?(?:[\w'-]+ ){0,2}?[\w'-]+)(?: (?:then|please|it is|done|it will be|for me|final))*$"
 )
 _PUT = re.compile(
     r"(?<!\S)(?:do|shall|should|are|will|can|could|would) we (?!have\b|know\b|need\b|remember\b|think\b|see\b|hear\b|mean\b)(?P<what>\S.*)|"
     r"^(?:\w+ )?(?P<or>(?:(?!you|he|she|they|it|i|that)[\w'-]+ ){1,4}or (?!something|anything|whatever|so|just|not|what)\S+(?: \S+){0,5})$"
 )
-_NO_CHOICE = re.compile(r"(?<!\S)(?:is|are|am|was|were|do|did|have|has|it|that|this|there|here|what|who|why|how|thanks|thank|actually|really|basically|problem|idea|way|chance|worries)(?!\S)")
+_NO_CHOICE = re.compile(
+    r"(?<!\S)(?:is|are|am|was|were|do|did|have|has|it|that|this|there|here|what|who|why|how|thanks|thank|actually|really|basically|problem|idea|way|chance|worries)(?!\S)"
+)
 
 
 def choices(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 from memory.antecedents import PRONOUN, meant
@@ -14,6 +15,7 @@ from memory.sounds import shared
 from memory.wording import Sentence, content, content_of, likeness, stem, tidy
 
 NO_DUE = Due()
+Fits = Callable[[Item], bool]
 OTHERS = 0.75  # likeness from which a task that somebody has is taken from him
 LOOSELY = 0.3  # likeness that is enough where the context narrows the choice
 
@@ -90,11 +92,14 @@ class Ledger:
         if doing := cue.details.get("doing", ""):  # "who sends it?"
             found = meant(doing, book.recent, self.people)
             what = PRONOUN.sub(found[0], doing, count=1) if found else doing
-            cue, context = replace(cue, what=what, about="", strength=cue.strength if found else 0.35), (found or ())[1:]
+            cue, context = (
+                replace(cue, what=what, about="", strength=cue.strength if found else 0.35),
+                (found or ())[1:],
+            )
         if cue.about and not cue.what:
             number = book.latest("action", 12, lambda item: not item.owner)
         else:
-            taken = lambda item: asks_who and item.owner.kind == "speaker"  # "I'll read it, and who sends it?"
+            taken: Fits = lambda item: asks_who and item.owner.kind == "speaker"  # "I'll read it, and who sends it?"
             number = book.find("action", content_of(cue.what), fits=lambda item: not taken(item))
             if number is None and not doing:
                 points_back = bool({"that", "it", "this"} & set(sentence.words))

@@ -97,7 +97,11 @@ def outcomes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     final = 0.1 if plain != sentence.plain else 0.0
     for pattern, strength in _OUTCOMES:
         found = pattern.search(plain)
-        if not found or _HEDGED.search(_UNTIL.split(found["what"])[0]) or (pattern is _IT_IS and not _ends_in_it_is(sentence)):
+        if (
+            not found
+            or _HEDGED.search(_UNTIL.split(found["what"])[0])
+            or (pattern is _IT_IS and not _ends_in_it_is(sentence))
+        ):
             continue
         span = _span(sentence, found, hearing)
         if span.words and any(word not in STOP or word.isdigit() for word in span.words):

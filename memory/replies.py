@@ -168,7 +168,9 @@ def asks_back(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     if found and found["name"] and not hearing.people.is_name(sentence, len(sentence.words) - 1):
         found = None
     yours = _YOURS.search(sentence.plain)
-    if (found and (sentence.asks or found.start() == 0)) or (yours and (not sentence.asks or "you" in yours[0].split()[-1:])):
+    if (found and (sentence.asks or found.start() == 0)) or (
+        yours and (not sentence.asks or "you" in yours[0].split()[-1:])
+    ):
         name = vocative(sentence, hearing.people)
         owner = hearing.people.owner(name) if name else Cue("ask").owner
         yield Cue("ask", "", owner, span_of(sentence, 0, hearing).due, 0.5, "that")

@@ -40,15 +40,17 @@ _IF = re.compile(
 _MAY = re.compile(
     rf"^(?:(?:and|but|so|then|also|well|be serious|now) )*(?P<what>{_SUBJECT} ?(?:might|may|could)(?: (?:well|still|easily|also|just))? {_LOSS}(?!\S).*)"
 )
-_THAT_IS_IT = re.compile(r"^(?P<what>\S.*?) (?:and )?that is (?:the|my|our) (?:danger|risk|worry|problem|fear|trouble)$")
+_THAT_IS_IT = re.compile(
+    r"^(?P<what>\S.*?) (?:and )?that is (?:the|my|our) (?:danger|risk|worry|problem|fear|trouble)$"
+)
 _UNREAL = re.compile(r"(?<!\S)(?:would|had|were|was|did)(?!\S)")
 
 
 def risks(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "There is a risk that the rubber comes late", "if it rains we lose the hay", "we might run out of chairs"."""
-    if (sentence.asks and not sentence.plain.endswith(("do not we", "will not we", "are not we", "will not it"))) or re.search(
-        r"\bno (?:risk|danger)\b", sentence.plain
-    ):
+    if (
+        sentence.asks and not sentence.plain.endswith(("do not we", "will not we", "are not we", "will not it"))
+    ) or re.search(r"\bno (?:risk|danger)\b", sentence.plain):
         return
     for pattern in (*_RISKS, _THAT_IS_IT, _IF, _MAY):
         found = pattern.search(sentence.plain)

@@ -37,10 +37,8 @@ class Rulings:
                 book.wavering = Asked(cue, sentence, book.at)
             case "reverse":
                 self._reverse(cue, sentence)
-            case "agree":
-                self._agree(sentence, warmly="warmly" in cue.details)
-            case "settle":
-                self._agree(sentence, settled=True)
+            case "agree" | "settle":
+                self._agree(sentence, warmly="warmly" in cue.details, settled=cue.kind == "settle")
             case "object":
                 self._object(sentence)
             case "asked":
@@ -98,7 +96,12 @@ class Rulings:
         """ "Hazer." to "the hazer or dry ice?": decided by who asked, else by the second who says so."""
         book = self.book
         asked = next(
-            (s for s in reversed(book.recent) if s.asks and chooses(cue.what, s) and sentence.start_s - s.start_s < CHOSEN_WITHIN_S), None
+            (
+                s
+                for s in reversed(book.recent)
+                if s.asks and chooses(cue.what, s) and sentence.start_s - s.start_s < CHOSEN_WITHIN_S
+            ),
+            None,
         )
         if asked is None:
             return
@@ -114,10 +117,12 @@ class Rulings:
 
     def _follows(self, cue: Cue, sentence: Sentence) -> None:
         """ "What if they don't come?" "Then we can't open.": a risk in two voices."""
-        asked = next((s for s in list(self.book.recent)[-2:] if s.asks and re.search(r"(?<!\S)(?:if|when)(?!\S)", s.plain)), None)
+        asked = next(
+            (s for s in list(self.book.recent)[-2:] if s.asks and re.search(r"(?<!\S)(?:if|when)(?!\S)", s.plain)), None
+        )
         if asked is not None:
             evidence = (asked.utterance_id, sentence.utterance_id)
-            why = asked.plain[re.search(r"(?<!\S)(?:if|when)(?!\S)", asked.plain).start():]  # type: ignore[union-attr]
+            why = asked.plain[re.search(r"(?<!\S)(?:if|when)(?!\S)", asked.plain).start() :]  # type: ignore[union-attr]
             first = asked.word_at(len(asked.plain) - len(why))
             what = f"{cue.what}, {tidy(asked.original(first, len(asked.words)))}"
             self.book.add("risk", what, sentence, Change("raised", evidence, what), confidence=0.6, quote_ids=evidence)

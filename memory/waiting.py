@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from memory.antecedents import PRONOUN, meant
 from memory.doing import base_form, does_something
-from memory.ledger import LOOSELY, Ledger
+from memory.ledger import LOOSELY, Fits, Ledger
 from memory.notebook import PUBLISHED, SAME, Asked, Notebook
 from memory.notes import NOBODY, OPEN, Change, Cue, Owner
 from memory.reconcile import same_doing
@@ -40,7 +40,9 @@ class Waiting:
                 return
         if self._answers_who(cue, sentence):
             return
-        found = meant(cue.what, self._before(sentence, cue.what), self._ledger.people) if _only_points(cue.what) else None
+        found = (
+            meant(cue.what, self._before(sentence, cue.what), self._ledger.people) if _only_points(cue.what) else None
+        )
         what = PRONOUN.sub(found[0], cue.what, count=1) if found else cue.what  # "borrow one from the school"
         self._ledger.take_on(replace(cue, what=what), sentence, also=found[1:] if found else ())
 
@@ -149,7 +151,7 @@ class Waiting:
             self._ledger.take_on(what, sentence, also=found[1:])
 
     def date(self, cue: Cue, sentence: Sentence) -> bool:
-        """A date by itself, said just after a task: its day, or another one than was said before. Whether it was that."""
+        """A date by itself, said just after a task: its day, or another than before. Whether it was that."""
         book, request = self.book, self.book.request
         if request and not request.cue.due.date:
             also = (*request.also, sentence.utterance_id)
@@ -207,7 +209,9 @@ class Waiting:
     def _step_in(self, cue: Cue, owner: Owner, sentence: Sentence) -> None:
         """ "I'll do it", of what another has: his once that one agrees."""
         book = self.book
-        number = book.latest("action", CLAIMED_WITHIN, lambda item: item.owner.kind == "speaker" and item.owner != owner)
+        number = book.latest(
+            "action", CLAIMED_WITHIN, lambda item: item.owner.kind == "speaker" and item.owner != owner
+        )
         if number is not None:
             held = book.items[number]
             wanted = replace(cue, what=held.what, owner=owner, details={"from": held.owner.name})
@@ -240,7 +244,7 @@ class Waiting:
         """ "I'll write it", "would you call them?": the task of that verb or thing that waits for an owner, else a new
         one, in whose place "it" stood; a mere "I'll do that" takes what was named last."""
         book, doing = self.book, cue.details.get("doing", "")
-        free = lambda item: not item.owner or (item.owner.kind == "group" and item.owner.name == "we")
+        free: Fits = lambda item: not item.owner or (item.owner.kind == "group" and item.owner.name == "we")
         if not doing:
             number = book.latest("action", within, lambda item: not item.owner)
         else:
@@ -248,7 +252,9 @@ class Waiting:
         found = meant(doing, self._before(sentence, doing), self._ledger.people) if number is None and doing else None
         if found:
             thing = content_of(found[0])
-            his = lambda item: free(item) or (item.owner == owner and sentence.utterance_id in item.history[-1].evidence)
+            his: Fits = lambda item: (
+                free(item) or (item.owner == owner and sentence.utterance_id in item.history[-1].evidence)
+            )
             number = book.latest("action", within, lambda item: his(item) and bool(thing & content_of(item.what)))
         elif doing and number is None:
             number = book.latest("action", WELCOMED_WITHIN, lambda item: not item.owner)

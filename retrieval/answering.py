@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 from retrieval.words import terms
 
-_NUMBER = re.compile(r"\b(?:how (?:many|much|long|often|far|old|big|high|large|soon)|cost|costs|price|percentage|what (?:share|sum|number))\b")
+_NUMBER = re.compile(
+    r"\b(?:how (?:many|much|long|often|far|old|big|high|large|soon)|cost|costs|price|percentage|what (?:share|sum|number))\b"
+)
 _DAY = re.compile(r"\b(?:when|what (?:day|date|time)|which (?:day|date|week|month)|by when|until when|how soon)\b")
 _WHO = re.compile(r"\b(?:who|whom|whose)\b")
 _DAYS = frozenset(

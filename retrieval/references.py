@@ -11,9 +11,9 @@ from itertools import pairwise
 from pathlib import PurePath
 
 from retrieval.passage import Hit, Passage
-from retrieval.search import clearest, keywords, quoted, search, shared, within
+from retrieval.search import clearest, quoted, search, shared, within
 from retrieval.shelf import Shelf
-from retrieval.words import STOPWORDS, stem, terms
+from retrieval.words import STOPWORDS, keywords, stem, terms
 
 _PLACE = {"section": "section", "chapter": "section", "part": "section", "page": "page"}
 _MISHEARD = {"won": 1, "to": 2, "too": 2, "tree": 3, "for": 4, "fore": 4, "ate": 8}  # numbers, where "of the" follows

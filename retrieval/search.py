@@ -125,7 +125,9 @@ def quoted(shelf: Shelf, text: str, hit: Hit) -> Hit:
     return clearest(shelf, text, [hit])
 
 
-BESIDE = 0.25  # what meaning counts beside the words; more of it favours scraps: "Launch 15 000 0" above what is said of it
+BESIDE = (
+    0.25  # what meaning counts beside the words; more of it favours scraps: "Launch 15 000 0" above what is said of it
+)
 
 
 def answering(shelf: Shelf, text: str, hits: Sequence[Hit]) -> list[Hit]:

@@ -124,6 +124,23 @@ def test_ask_quotes_documents_and_meetings_with_their_place(home: Path) -> None:
     assert "penguin" in found["quote"]
 
 
+def test_ask_gives_the_sentence_with_what_was_asked_for_and_what_became_of_it(home: Path) -> None:
+    name = held(
+        home,
+        "launch",
+        "Now the launch.",
+        "Is the launch ready?",
+        "Okay, so we agree to move the launch to the fifteenth of June.",
+        "Agreed.",
+        "We take back that decision and move the launch to the first of July.",
+    )
+    first, *rest = run("ask", "When is the launch?").output.splitlines()
+    assert first == f"{name} 0:12" or first == f"{name} 0:20"  # its own moment, not that of the passage
+    assert "fifteenth of June" in rest[0] or "first of July" in rest[0]
+    if "June" in rest[0]:
+        assert rest[1].strip().startswith("later reversed: move the launch to the first of July")
+
+
 def test_ask_says_that_nothing_was_found(home: Path) -> None:
     for _ in range(2):
         answer = run("ask", "Why did the Roman empire fall?")

@@ -134,8 +134,8 @@ def where(hit: Hit) -> str:
 
 
 def told(library: Library, hit: Hit) -> tuple[str, str, list[str]]:
-    """Where a hit stands, who said it in a meeting, and what became of it there: a decision that was taken back later is
-    no answer without that."""
+    """Where a hit stands, who said it in a meeting, and what became of it there: a decision that was taken back is no
+    answer without that."""
     if hit.passage.at_s is None:
         return where(hit), "", []
     line = shelves.line_of(hit)

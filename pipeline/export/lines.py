@@ -62,7 +62,7 @@ def _steps(minutes: Minutes, item: Item) -> Iterator[str]:
 
 
 def _places(passages: Sequence[Passage]) -> list[str]:
-    """The places, those of one document together: "budget.pdf, pages 1 and 2", "survey.md, 2. Battery and 3. Buttons"."""
+    """The places, those of one document together: "budget.pdf, pages 1 and 2"."""
     by_document: dict[str, list[Passage]] = {}
     for passage in passages:
         by_document.setdefault(passage.document, []).append(passage)
