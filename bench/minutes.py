@@ -1,4 +1,4 @@
-"""Minutes measured: `python -m bench.minutes --sample [--audio]`, `--talks known|held|fresh|sample [--noise]`, `--ami DIR`."""
+"""Minutes measured: `python -m bench.minutes --sample [--audio]`, `--talks NAME [--noise]`, `--ami DIR`."""
 
 from __future__ import annotations
 
@@ -236,12 +236,11 @@ def main() -> None:
     )
     parser.add_argument("--audio", action="store_true", help="from the recording instead of the words")
     parser.add_argument("--ami", type=Path, help="folder of AMI meetings, say ../shared/data/ami/dev")
-    parser.add_argument(
-        "--talks", choices=("known", "held", "fresh", "sample"), help="short made meetings, or the sample's words"
-    )
+    names = ("known", "held", "fresh", "messy", "sealed", "sample")
+    parser.add_argument("--talks", choices=names, help="short made meetings, or the sample's words")
     parser.add_argument("--noise", action="store_true", help="with --talks: words misheard at several rates")
     parser.add_argument(
-        "--misses", action="store_true", help="with --talks: what was missed, to stderr; not of fresh ones"
+        "--misses", action="store_true", help="with --talks: what was missed, to stderr; not of sealed ones"
     )
     given = parser.parse_args()
     if given.talks:

@@ -1,4 +1,4 @@
-"""Minutes of short made meetings, heard well and badly: `python -m bench.minutes --talks known|held|fresh [--noise]`."""
+"""Minutes of short made meetings, heard well and badly: `python -m bench.minutes --talks known|held|fresh|messy|sealed [--noise]`."""
 
 from __future__ import annotations
 

@@ -87,11 +87,14 @@ def commitments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
                 continue
             span = span_of(sentence, sentence.word_at(found.start("what")), hearing)
             cue = cue_of("commit", span, strength - (0.25 if hedged else 0.0), mine)
-            if cue:
+            if cue and (cue.what or not set(span.words) <= _AT_YOU):
                 doing = {"doing": span.text} if span.does else {}
                 yield cue if cue.what else Cue("claim", "", mine, cue.due, cue.strength, "that", doing)
     if _SUBJECTLESS.match(sentence.plain) and not sentence.asks:
         yield Cue("claim", "", mine, strength=0.5, about="that")
+
+
+_AT_YOU = frozenset("show tell ask call help give send write you us to".split())  # "I'll show you" takes nothing on
 
 
 _OFFER = re.compile(rf"(?<!\S)(?<!if )(?<!think )(?<!so )i {SOFT}(?:can|could|may|might) {SOFT}(?!not\b|see\b|remember\b|hear\b|imagine\b|never\b)(?P<what>\S.*)")  # fmt: skip
@@ -232,12 +235,14 @@ _NEEDS: tuple[tuple[re.Pattern[str], float, str], ...] = tuple(
         (rf"(?<!\S)who {SOFT}(?:is going to|will|can|could|wants to|would like to|should|has time to|would|is able to|is willing to) {SOFT}(?P<what>\S.*)", 0.45, "who"),
         (rf"(?<!\S)who (?:is|are) {SOFT}(?!going\b|coming\b|having\b|being\b|saying\b|talking\b|asking\b|looking\b|missing\b)(?P<what>\w+ing\b.*)", 0.45, "who"),
         (r"^(?:(?:and|so|okay|then|but|now) )*who (?P<what>\w+s (?:the|our|a|an|these|those|out|up) \S.*)", 0.45, "who"),
+        (r"^(?:(?:and|so|okay|then|but|now) )*who (?P<what>(?!is\b|was\b|has\b|says\b|knows\b|wants\b|needs\b)\w+s (?:it|that|them|this|those))(?: though| then| now)*$", 0.45, "who"),
+        (r"(?<!\S)(?P<what>(?:the|this|that|our) (?:\w+ ){1,4}?(?:needs?|has|have) to (?:change|go|come|move)(?!\S).*)", 0.38, ""),
         (r"(?<!\S)(?:any volunteers|volunteers|who volunteers|anybody|who is up|any takers) (?:for|to) (?P<what>\S.*)", 0.45, "who"),
         (r"(?<!\S)(?P<what>(?:the|this|that|our|a|an) (?:\w+ ){1,7}?(?:needs? to be|has to be|have to be|must be|should be|still needs to be) (?:\w+ly )?(?:updated|sent|written|checked|fixed|done|finished|prepared|booked|ordered|tested|reviewed|signed|repeated|translated|printed|published|cleaned|arranged|organised|organized|submitted|paid|confirmed|cancelled|called|informed|invited|repaired|replaced|rewritten|corrected|completed|measured|collected|shared|delivered|drafted|revised|installed|renewed|scheduled|clarified|investigated)\b.*)", 0.45, ""),
         (r"(?<!\S)(?:what (?:still )?(?:needs|remains|has) to be done is(?: to)?|it remains to|still to do is(?: to)?|the next step is to|next step is to) (?P<what>\S.*)", 0.5, ""),
         (r"^(?:(?:and|so|okay|next|another|the|one|new|first|last) )*(?:action item|action point|to do|task)(?: is| for (?:us|the team) is)?(?: to)? (?P<what>\S.*)", 0.5, ""),
         (rf"(?<!\S)(?:it would be (?:great|good|nice) if|can|could) somebody (?:could |would )?{SOFT}(?P<what>\S.*)", 0.5, ""),
-        (rf"(?<!\S)(?<!do )(?<!if )(?<!think )(?<!what )we {SOFT}(?:will|are going to|have to|need to|must|should) {SOFT}(?:have to |need to )?(?!not\b)(?P<what>\S.*)", 0.35, "we"),
+        (rf"(?<!\S)(?<!do )(?<!if )(?<!think )(?<!what )we {SOFT}(?:will|are going to|have to|need to|must|should|ought to) {SOFT}(?:have to |need to )?(?!not\b)(?P<what>\S.*)", 0.35, "we"),
         (rf"(?<!\S)let us {SOFT}(?P<what>(?:ask|send|order|book|invite|contact|email|call|arrange|schedule|prepare|write|update|check with|find out)\b.*)", 0.35, "we"),
     )
 )  # fmt: skip
@@ -263,6 +268,8 @@ def needs(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             )
             if cue:
                 details = {"asks_who": "yes"} if owner == "who" else {}
+                if cue.about and span.does:
+                    details["doing"] = infinitive(span.text)
                 what = infinitive(cue.what) if owner == "who" else cue.what
                 yield Cue("need", what, held, cue.due, cue.strength, cue.about, details)
                 return

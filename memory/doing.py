@@ -67,7 +67,7 @@ _HERE = re.compile(
     r"(?:draw|take (?:the |some |these |a few |basically )*(?:minutes|notes?|lunch|vote|break)|make (?:a |an |some |my )*(?:notes?|point|example|click|minutes)|"
     r".*\b(?:whiteboard|on the board|powerpoint|points to|right now|in a (?:minute|second|moment))\b.*)(?!\S)"
 )
-_TALK_BY_A_DAY = frozenset(
+TALK_BY_A_DAY = frozenset(
     "start discuss end talk show explain use leave go get give let put take make find keep introduce remind read call pay "
     "meet try raise cover turn place hold".split()
 )  # talk, but with a day to come a task
@@ -122,7 +122,7 @@ def worth(words: Sequence[str], *, dated: bool, due: bool, needed: bool, now: bo
     if words[0] in _NO_VERB or (not light and not starts_a_task(words) and _CLAUSE.search(plain)):
         return -1.0  # what a word that was misheard makes of other sentences: "I will could swap", "bad I'm away"
     if _TALK.match(plain) and not light:
-        return 0.0 if needed or (dated and words[0] in _TALK_BY_A_DAY) else -1.0
+        return 0.0 if needed or (dated and words[0] in TALK_BY_A_DAY) else -1.0
     here = bool(_HERE.match(plain)) and not due
     return (
         (0.1 if light or starts_a_task(words) else -0.15)

@@ -272,7 +272,7 @@ def _range(found: re.Match[str], day: date) -> date | None:
     return None
 
 
-_NOUN_AFTER = r"(?! (?!(?:at|and|so|to|then|if|in|please|or|okay|for|because|with|but|as|is|i|we|you|that|when|right|latest)(?!\S))\S)"
+_NOUN_AFTER = r"(?! (?!(?:at|and|so|to|then|if|in|please|or|okay|for|because|with|but|as|is|i|we|you|that|when|right|latest|remember|anyway|though|it|they|he|she)(?!\S))\S)"
 _WEEKDAY_BODY = (
     rf"(?:first thing )?(?:(?:in|at) the (?:morning|evening|afternoon) (?:of|on) |noon on |(?:eod|cob|end of day|close of business)(?: on)? )?"
     rf"(?:(?:the )?(?P<which>next|this coming|this|coming|following) )?(?P<day>{_DAY})(?: (?P<weeks>next week|this week|week)(?! to))?{_TAIL}{_CLOCK}"

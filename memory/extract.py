@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 
 from audio.speech import Utterance
-from memory import asking, cues, endings, favours, outcomes, replies, verdicts
+from memory import asking, choices, cues, endings, favours, outcomes, replies, risks, verdicts
 from memory.cues import Hearing
 from memory.ledger import Ledger
 from memory.marks import Marks
@@ -30,7 +30,9 @@ POLICIES = (
     *replies.POLICIES,
     *favours.POLICIES,
     *verdicts.POLICIES,
+    *risks.POLICIES,
     *outcomes.POLICIES,
+    *choices.POLICIES,
     *asking.POLICIES,
 )
 LANGUAGES = ("en",)  # whose forms of speech the rules know
@@ -59,7 +61,8 @@ class Extractor:
         self._handlers: dict[str, Callable[[Cue, Sentence], object]] = {
             "commit": asked.commit, "assign": asked.commit, "offer": asked.offer, "claim": asked.accept,
             "accept": asked.accept, "ask": asked.ask, "refuse": asked.refuse, "did": asked.did, "ready": asked.ready,
-            "propose": asked.propose, "welcome": asked.welcome, "when": asked.date, "joke": asked.unsay,
+            "propose": asked.propose, "welcome": asked.welcome, "when": asked.date, "redate": asked.redate,
+            "joke": asked.unsay,
             "need": tasks.need, "move": tasks.move, "release": tasks.release, "done": tasks.close, "drop": tasks.close,
         }  # fmt: skip
 
@@ -82,10 +85,11 @@ class Extractor:
         if known:
             for sentence in sentences(utterance):
                 found = [cue for policy in POLICIES for cue in policy(sentence, hearing)]
-                waiting = self.book.request is not None
+                waiting, dated = self.book.request is not None, False
                 for cue in self._waiting.one_answer(reconciled(found, sentence), sentence):
-                    if cue.kind != "agree" or not waiting:  # that yes answers the request
-                        self._apply(cue, sentence)
+                    if (cue.kind == "agree" and waiting) or (cue.kind == "decide" and dated):
+                        continue  # that yes answers the request, that day is the task's
+                    dated = self._apply(cue, sentence) is True and cue.kind == "when"
                 self.book.heard(sentence)
         if marks is not None and known:
             self._seen.mark(utterance, marks, [n for n in self.book.changed if n not in before])
@@ -96,6 +100,6 @@ class Extractor:
         self._waiting.lapse()
         return self.book.taken()
 
-    def _apply(self, cue: Cue, sentence: Sentence) -> None:
+    def _apply(self, cue: Cue, sentence: Sentence) -> object:
         self._waiting.expire()
-        self._handlers.get(cue.kind, self._rulings.hear)(cue, sentence)
+        return self._handlers.get(cue.kind, self._rulings.hear)(cue, sentence)

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from memory.calendar_words import ORDINALS
 from memory.cues import SOFT, Hearing, Policy, cue_of, me, span_of
 from memory.doing import base_form, does_something, starts_a_task
-from memory.notes import NOBODY, Cue
+from memory.due import Found, find_due
+from memory.notes import NOBODY, Cue, Due
 from memory.people import vocative
 from memory.tasks import Span, infinitive
-from memory.wording import Sentence, content_of
+from memory.wording import Sentence, content_of, read
 
 _LEAD = re.compile(
     r"^(?:(?:so|and|then|okay|yes|no|but|well|good|great|right|all right|fine|perfect|thanks|thank you|now|do that|sorry|please|just) )*"
@@ -83,7 +85,7 @@ def proposals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         span = span_of(sentence, first, hearing)
         cue = cue_of("propose", span, 0.6, me(sentence))
         if cue:
-            yield cue
+            yield replace(cue, details={"doing": span.text}) if not cue.what and span.does else cue
 
 
 _FINE = r"(?:great|good|nice|lovely|wonderful|perfect|helpful|huge|big|help|kind|brilliant|fantastic|marvellous|marvelous|super|amazing|ideal|excellent|useful|sweet|generous)"
@@ -197,19 +199,45 @@ def jokes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 
 def by_when(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "By Friday, please.": a sentence that is a date and nothing else belongs to the task before it."""
-    span = span_of(sentence, 0, hearing)
-    if span.found is None or not span.due.date or sentence.asks:
+    found = find_due(sentence, hearing.day, language=hearing.language)
+    if found is None and (ordinal := _ORDINAL.match(sentence.plain)):  # "the thirteenth, then"
+        meant = find_due(read(f"on the {ordinal['ord']}"), hearing.day)
+        first = sentence.word_at(ordinal.start("ord"))
+        found = Found(Due(sentence.original(first, first + 1), meant.due.date), first, first + 1) if meant else None
+    if found is None or not found.due.date or sentence.asks:
         return
-    rest = [w for i, w in enumerate(sentence.words) if not span.found.first <= i < span.found.last]
+    rest = [w for i, w in enumerate(sentence.words) if not found.first <= i < found.last]
     if len(sentence.words) <= 8 and all(word in _AROUND_DATES for word in rest):
-        yield Cue("when", due=span.due, strength=0.6)
+        yield Cue("when", due=found.due, strength=0.6)
 
 
+_ORDINAL = re.compile(rf"^(?:\w+ )??(?:the )?(?P<ord>{'|'.join(ORDINALS)}|\d{{1,2}}(?:st|nd|rd|th))(?!\S)")
 _AROUND_DATES = frozenset(
-    "yes okay please say let us and so then maybe sure right well if possible at the latest i think".split()
+    "yes okay please say let us and so then maybe sure right well if possible at the latest i think anyway is fine works for "
+    "me good make it remember".split()
 )
+_BEFORE_NOW = re.compile(r"(?<!\S)(?:i|we) (?:said|told you|meant|wrote|thought it was) (?P<old>\S.*)")
+
+
+def corrections(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "Sorry, I said Thursday, they want it on Wednesday": another day for what has the old one."""
+    told = _BEFORE_NOW.search(sentence.plain)
+    if not told:
+        return
+    first = sentence.word_at(told.start("old"))
+    old = find_due(_part(sentence, first, first + 5), hearing.day)
+    new = find_due(_part(sentence, first + old.last, len(sentence.words)), hearing.day) if old else None
+    if old and new and old.due.date and new.due.date and old.due.date != new.due.date:
+        name = vocative(sentence, hearing.people)
+        owner = hearing.people.owner(name) if name else NOBODY
+        yield Cue("redate", "", owner, new.due, 0.7, details={"old": old.due.date})
+
+
+def _part(sentence: Sentence, first: int, last: int) -> Sentence:
+    """Some words of a sentence."""
+    return replace(sentence, words=sentence.words[first:last], spans=sentence.spans[first:last])
 
 
 POLICIES: tuple[Policy, ...] = (
-    imperatives, wishes, proposals, welcomes, confirmations, belated, dated, jokes, by_when,
+    imperatives, wishes, proposals, welcomes, confirmations, belated, dated, jokes, by_when, corrections,
 )  # fmt: skip

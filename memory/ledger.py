@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
+from memory.antecedents import PRONOUN, meant
 from memory.notebook import Notebook, merged_due
 from memory.notes import DONE, DROPPED, Change, Cue, Due, Item, Owner
 from memory.people import People
@@ -13,6 +15,7 @@ from memory.sounds import shared
 from memory.wording import Sentence, content, content_of, likeness, stem, tidy
 
 NO_DUE = Due()
+Fits = Callable[[Item], bool]
 OTHERS = 0.75  # likeness from which a task that somebody has is taken from him
 LOOSELY = 0.3  # likeness that is enough where the context narrows the choice
 
@@ -29,7 +32,7 @@ class Ledger:
             return
         book = self.book
         number = self.same(cue)
-        evidence = (*also, sentence.utterance_id)
+        evidence = tuple(dict.fromkeys((*also, sentence.utterance_id)))
         what, context = self._whole(cue.what, sentence)
         what = tidy(f"{what} {adds}")
         if number is None:
@@ -85,12 +88,20 @@ class Ledger:
     def need(self, cue: Cue, sentence: Sentence) -> None:
         """A task that nobody has taken: raised, or raised again."""
         book = self.book
-        asks_who = "asks_who" in cue.details
+        asks_who, context = "asks_who" in cue.details, tuple[str, ...]()
+        if doing := cue.details.get("doing", ""):  # "who sends it?"
+            found = meant(doing, book.recent, self.people)
+            what = PRONOUN.sub(found[0], doing, count=1) if found else doing
+            cue, context = (
+                replace(cue, what=what, about="", strength=cue.strength if found else 0.35),
+                (found or ())[1:],
+            )
         if cue.about and not cue.what:
             number = book.latest("action", 12, lambda item: not item.owner)
         else:
-            number = book.find("action", content_of(cue.what))
-            if number is None:
+            taken: Fits = lambda item: asks_who and item.owner.kind == "speaker"  # "I'll read it, and who sends it?"
+            number = book.find("action", content_of(cue.what), fits=lambda item: not taken(item))
+            if number is None and not doing:
                 points_back = bool({"that", "it", "this"} & set(sentence.words))
                 words = book.context(sentence) if points_back else content_of(cue.what)
                 number = book.find("action", words, least=LOOSELY, fits=lambda item: not item.owner)
@@ -100,15 +111,18 @@ class Ledger:
             )
             if asks_who and not book.items[number].owner:
                 book.change(number, replace(again, due=None))
+                book.wondered = number, book.at
             else:
                 self.hand_over(number, cue.owner, (sentence.utterance_id,), due=cue.due)
             return
         if cue.what and not cue.about:
-            change = Change(
-                "assigned" if cue.owner else "raised", (sentence.utterance_id,), cue.what, cue.owner, cue.due or None
-            )
+            evidence = (*context, sentence.utterance_id)
+            change = Change("assigned" if cue.owner else "raised", evidence, cue.what, cue.owner, cue.due or None)
             sure = cue.strength - (0.1 if asks_who else 0.0)
-            book.add("action", cue.what, sentence, change, owner=cue.owner, due=cue.due, confidence=sure)
+            number = book.add("action", cue.what, sentence, change, owner=cue.owner, due=cue.due, confidence=sure,
+                              quote_ids=evidence)  # fmt: skip
+            if not cue.owner:
+                book.wondered = number, book.at
 
     def _why(self, number: int) -> tuple[str, ...]:
         """The sentence before, where it speaks of the same thing."""

@@ -36,6 +36,7 @@ class Notebook:
     questions: deque[Asked] = field(default_factory=lambda: deque(maxlen=40))
     wavering: Asked | None = None  # "I change my mind": belongs to the reversal that follows
     decided: tuple[int, int] | None = None  # the last decision and the sentence of it
+    wondered: tuple[int, int] | None = None  # the task of the last "who does that?" and the sentence of it
     released: dict[int, tuple[str, ...]] = field(default_factory=dict)  # item -> utterances in which its owner let go
     touched: dict[int, int] = field(default_factory=dict)  # item -> the last sentence that was about it
     objects: dict[int, frozenset[str]] = field(default_factory=dict)  # item -> stems of all that was said of it

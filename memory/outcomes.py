@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from memory.calendar_words import NUMBERS, ORDINALS, WEEKDAYS
 from memory.cues import SOFT, Hearing, Policy
 from memory.notes import Cue
-from memory.standing import supposed
+from memory.standing import supposed, untagged
 from memory.tasks import Span
 from memory.wording import STOP, Sentence
 
@@ -42,14 +42,14 @@ _TIMED = (
 _OUTCOMES: tuple[tuple[re.Pattern[str], float], ...] = tuple(
     (re.compile(pattern), strength)
     for pattern, strength in (
-        (rf"{_LED}(?:{_SO} )*{_NOT_A_THING}(?P<what>(?:[\w'-]+ ){{1,6}}?)it is(?= then$|$)", 0.62),
+        (rf"{_LED}(?:{_SO} )*{_NOT_A_THING}(?P<what>(?:[\w'-]+ ){{1,6}}?)it (?:is|will be|shall be)(?= then$|$)", 0.62),
         (rf"{_LED}(?:{_SO} )*(?:we are|we will be|i am) (?:all )?(?P<what>(?:going|sticking|staying) (?:with|for|ahead with)\b.*)", 0.62),
         (rf"{_CONCLUDES}{_NOT_A_THING}(?P<what>{_THING}{_TURNS_OUT}(?!\S).*)", 0.52),
         (rf"{_CONCLUDES}{_NOT_A_THING}(?P<what>{_THING}{_WILL}(?!\S).*)", 0.42),
         (rf"^{_NOT_A_THING}(?P<what>{_THING}(?:{_TURNS_OUT}|{_WILL})(?!\S).*(?<!\S){_TIMED}(?!\S).*)", 0.45),
         (rf"{_LED}(?:{_SO} )*(?P<what>no more (?!than\b|questions?\b|time\b|about\b|i\b|we\b|or\b|to\b|of\b)\w+(?: \S+)*)", 0.52),
         (rf"{_LED}(?:{_SO} )*(?P<what>no (?!problem|bother|worr|idea|objection|doubt|need|thanks|one\b|way\b|reason|wonder|chance|matter|question|offence|harm|i\b|we\b|it\b|that\b|not\b|but\b|the\b|you\b|he\b|she\b|they\b)[\w'-]+(?: [\w'-]+){{0,4}}? (?:before|after|until|without|during|in|on|for|this|next|{_TIMED})(?!\S).*)", 0.5),
-        (rf"{_LED}(?:{_SO} )*(?P<what>nobody \w+s? .*(?:{_TIMED}|without|before|unless|until)(?!\S).*)", 0.52),
+        (rf"{_LED}(?:{_SO} )*(?P<what>(?:nobody|nothing) \w+s? .*(?:{_TIMED}|without|before|unless|until)(?!\S).*)", 0.52),
         (r"(?<!\S)(?:(?:the )?motion (?:is )?carried|(?:that|it) is (?:settled|decided|agreed)|agreed|decided|decision (?:made|taken))(?: then)? (?P<what>(?:we|the|our|from|no|nobody|everybody) \S.*)", 0.65),
         (rf"{_LED}(?:{_SO} )*(?:i|we) (?:do not|will not) want (?P<what>\S.*) and that is (?:final|that|it)$", 0.6),
     )
@@ -70,12 +70,13 @@ _HEDGED = re.compile(
 )
 
 
-_CLAUSE = re.compile(r"(?<!\S)(?:is|are|am|let|get|go|got|that|it|i|you|we|he|she|they|back|see|bye|until|since|by|even|just|only|right|so|okay)(?!\S)")  # fmt: skip
+_UNTIL = re.compile(r" (?:until|unless|before) ")
+_CLAUSE = re.compile(r"(?<!\S)(?:is|are|am|let|get|go|got|that|it|i|you|we|he|she|they|back|see|bye|until|since|by|even|just|only|right|so|okay|(?:week|day|month) after)(?!\S)")  # fmt: skip
 
 
 def _ends_in_it_is(sentence: Sentence) -> bool:
     """Whether "it is" is written out: "it's" ends no sentence."""
-    return bool(re.search(r"\bit is(?:,? then)?\W*$", sentence.text, re.IGNORECASE))
+    return bool(re.search(r"\bit(?: is| will be| shall be|['’]ll be)(?:,? then)?\W*$", sentence.text, re.IGNORECASE))
 
 
 def _span(sentence: Sentence, found: re.Match[str], hearing: Hearing) -> Span:
@@ -87,17 +88,24 @@ def _span(sentence: Sentence, found: re.Match[str], hearing: Hearing) -> Span:
 
 def outcomes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "The lake it is", "so story time moves to the ground floor", "no more bikes in the stairwell"."""
+    put = untagged(sentence)
+    tagged = {"motion": "yes"} if put is not sentence else {}
+    sentence = put
     if sentence.asks or supposed(sentence):
         return
     plain = _FINAL.sub("", sentence.plain).strip()
     final = 0.1 if plain != sentence.plain else 0.0
     for pattern, strength in _OUTCOMES:
         found = pattern.search(plain)
-        if not found or _HEDGED.search(found["what"]) or (pattern is _IT_IS and not _ends_in_it_is(sentence)):
+        if (
+            not found
+            or _HEDGED.search(_UNTIL.split(found["what"])[0])
+            or (pattern is _IT_IS and not _ends_in_it_is(sentence))
+        ):
             continue
         span = _span(sentence, found, hearing)
         if span.words and any(word not in STOP or word.isdigit() for word in span.words):
-            yield Cue("decide", span.text, strength=strength + final)
+            yield Cue("decide", span.text, strength=strength + final - (0.1 if tagged else 0.0), details=tagged)
             return
     if final and (found := _WE_FIRMLY.match(plain)):
         yield Cue("decide", _span(sentence, found, hearing).text, strength=0.6)
@@ -108,7 +116,7 @@ def outcomes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         span = _span(sentence, found, hearing)
         no_thing = _HEDGED.search(found["what"]) or _CLAUSE.search(found["what"])
         if not no_thing and any(word not in STOP for word in span.words):
-            yield Cue("decide", span.text, strength=0.5)
+            yield Cue("decide", span.text, strength=0.42 if tagged else 0.5, details=tagged)
 
 
 _MOTIONS: tuple[tuple[re.Pattern[str], float], ...] = tuple(

@@ -21,7 +21,7 @@ _YES = re.compile(
     + r"(?:(?:that|the) )?(?:yes|sure|okay|of course|no (?:problem|bother|worries|trouble|sweat|objections?)|not a problem|absolutely|definitely|"
     r"certainly|naturally|surely|all right|right|fine|great|good|lovely|gladly|happy to|happily|with pleasure|my pleasure|got it|consider it done|"
     r"will do|exactly|agreed|perfect|why not|noted|understood|done|deal|by all means|very well|okay then|as (?:always|ever|usual|every \w+)|"
-    r"i (?:will|can|could|would|shall|might)$|i (?:would be|am) (?:happy|glad|delighted) to|i am on it|i suppose so|if (?:i must|you like|you want|you insist)|"
+    r"i (?:will|can|could|would|shall)$|i (?:would be|am) (?:happy|glad|delighted) to|i am on it|i suppose so|if (?:i must|you like|you want|you insist)|"
     r"(?:already )?on it|i do not mind|roger|copy that|my turn|as you wish|leave it)(?!\S)"
 )
 # The first person's short forms: the verb stands in what was asked.
@@ -56,6 +56,10 @@ _MY_DOING = re.compile(
 )
 
 
+_YES_LAST = re.compile(r"(?<!\S)(?:yes|sure|okay|of course|no problem|why not|fine|i suppose so|i guess)$")
+_PROMISED_AFTER_ALL = re.compile(r"(?<!\S)i will (?!not\b|be\b|never\b|have\b|see\b|tell\b|say\b|just\b)\w+")
+
+
 def answers(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """Yes or no to what was asked just before; what is added to a yes belongs to the task."""
     plain = sentence.plain
@@ -63,7 +67,11 @@ def answers(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     if _DID.match(plain) and not sentence.asks:
         yield Cue("did", strength=0.6)
         return
+    last = _YES_LAST.search(plain)
     yes = bool(_YES.match(plain) or _WILL_ELLIPTIC.match(plain) or _MY_DOING.search(plain))
+    yes = yes or (last is not None and last.start() > 0 and "," in sentence.gap(sentence.word_at(last.start())))
+    if _NO.match(plain) and _PROMISED_AFTER_ALL.search(plain) and not taken_back:
+        return  # "no no, it's grand, I'll get them"
     if taken_back or (_NO.match(plain) and not _ALL_THE_SAME.search(plain) and not _MY_DOING.search(plain)):
         yield Cue("refuse", strength=0.6)
         return
@@ -85,7 +93,7 @@ _MINE = re.compile(
     r"(?<!\S)(?:leave (?:it|that|this|them|those)(?: one)? (?:to|with) me|(?:give|hand|pass|send|throw) (?:it|that|this|them|those)(?: one)?(?: over| on| across)? to me|"
     r"put (?:me|my name) (?:down|on (?:it|that|the list))|count on me|i (?:am|will get) (?:already )?(?:on|onto) (?:it|that|this)|(?:it is |that is )?(?:already )?on my (?:list|desk|plate|to do list)|"
     r"let me (?:do|take|have|handle|sort|deal with|see to|look after) (?:it|that|this|them|those|one)|i will (?:see to|deal with|look after|take over|take on|take) (?:it|that|this|them|those)|"
-    r"i (?:have got|will have) (?:this|that) one|i will be the one|that (?:will be|would be) (?:me|mine|my job)|that is (?:me|my job|my task|mine then|mine)|mine$|put (?:me|my name) down for (?:that|it)|count me in)(?!\S)"
+    r"i (?:have got|will have) (?:this|that) one|i will be the one|that (?:will be|would be) (?:me|mine|my job)|that is (?:me|my job|my task|mine then|mine)|put (?:me|my name) down for (?:that|it)|count me in)(?!\S)"
 )
 _ME = re.compile(r"^(?:okay |fine |well |yes )*(?:me|i will|i can|i could|i do|mine)$")
 
@@ -150,7 +158,7 @@ _WOULD_YOU = re.compile(
     r"(?: please| for (?:us|me)| then| again)?(?: (?P<name>[^\W\d_]+))?$"
 )
 _YOURS = re.compile(
-    r"(?<!\S)(?:it is|that is|this is|that one is|then it is|that would be|that makes it) (?:yours|your job|your task|one for you)(?!\S)|(?<!\S)over to you(?!\S)"
+    r"(?<!\S)(?:it is|that is|this is|that one is|then it is|that would be|that makes it) (?:yours|your job|your task|one for you)(?!\S)|(?<!\S)that (?:would|will) be you(?!\S)|(?<!\S)over to you(?!\S)"
 )
 
 
@@ -159,7 +167,10 @@ def asks_back(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     found = _WOULD_YOU.search(sentence.plain)
     if found and found["name"] and not hearing.people.is_name(sentence, len(sentence.words) - 1):
         found = None
-    if (found and (sentence.asks or found.start() == 0)) or (_YOURS.search(sentence.plain) and not sentence.asks):
+    yours = _YOURS.search(sentence.plain)
+    if (found and (sentence.asks or found.start() == 0)) or (
+        yours and (not sentence.asks or "you" in yours[0].split()[-1:])
+    ):
         name = vocative(sentence, hearing.people)
         owner = hearing.people.owner(name) if name else Cue("ask").owner
         yield Cue("ask", "", owner, span_of(sentence, 0, hearing).due, 0.5, "that")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from memory.choices import chooses, put
 from memory.notebook import PUBLISHED, SAME, Asked, Notebook
 from memory.notes import DECIDED, DONE, REPLACED, REVERSED, Change, Cue, Item
 from memory.wording import Sentence, content, content_of, likeness, tidy
 
 AGREED_WITHIN = 4  # sentences
+CHOSEN, VOTED, AGAIN = 0.55, 0.36, 0.15  # confidence of a choice by who put the question, by another, and by the next
+CHOSEN_WITHIN_S = 60.0  # of the question
 MURMURED, AGREED, SETTLED = 0.06, 0.12, 0.25  # what agreement adds to the confidence of a decision
 
 
@@ -26,14 +29,16 @@ class Rulings:
         match cue.kind:
             case "decide":
                 self._decide(cue, sentence)
+            case "choose":
+                self._choose(cue, sentence)
+            case "follows":
+                self._follows(cue, sentence)
             case "waver":
                 book.wavering = Asked(cue, sentence, book.at)
             case "reverse":
                 self._reverse(cue, sentence)
-            case "agree":
-                self._agree(sentence, warmly="warmly" in cue.details)
-            case "settle":
-                self._agree(sentence, settled=True)
+            case "agree" | "settle":
+                self._agree(sentence, warmly="warmly" in cue.details, settled=cue.kind == "settle")
             case "object":
                 self._object(sentence)
             case "asked":
@@ -86,6 +91,41 @@ class Rulings:
         answered = book.find("question", words)
         if answered is not None:
             book.change(answered, Change("answered", (sentence.utterance_id,)), status=DONE)
+
+    def _choose(self, cue: Cue, sentence: Sentence) -> None:
+        """ "Hazer." to "the hazer or dry ice?": decided by who asked, else by the second who says so."""
+        book = self.book
+        asked = next(
+            (
+                s
+                for s in reversed(book.recent)
+                if s.asks and chooses(cue.what, s) and sentence.start_s - s.start_s < CHOSEN_WITHIN_S
+            ),
+            None,
+        )
+        if asked is None:
+            return
+        number = book.find("decision", content_of(cue.what), least=SAME)
+        sure = CHOSEN if asked.speaker == sentence.speaker else VOTED
+        if number is None:
+            evidence = (asked.utterance_id, sentence.utterance_id)
+            number = book.add("decision", f"{cue.what} ({put(asked)})", sentence, Change("decided", evidence, cue.what),
+                              status=DECIDED, confidence=sure, quote_ids=evidence)  # fmt: skip
+        else:
+            book.support(number, (sentence.utterance_id,), sure - VOTED + AGAIN)
+        book.decided = number, book.at
+
+    def _follows(self, cue: Cue, sentence: Sentence) -> None:
+        """ "What if they don't come?" "Then we can't open.": a risk in two voices."""
+        asked = next(
+            (s for s in list(self.book.recent)[-2:] if s.asks and re.search(r"(?<!\S)(?:if|when)(?!\S)", s.plain)), None
+        )
+        if asked is not None:
+            evidence = (asked.utterance_id, sentence.utterance_id)
+            why = asked.plain[re.search(r"(?<!\S)(?:if|when)(?!\S)", asked.plain).start() :]  # type: ignore[union-attr]
+            first = asked.word_at(len(asked.plain) - len(why))
+            what = f"{cue.what}, {tidy(asked.original(first, len(asked.words)))}"
+            self.book.add("risk", what, sentence, Change("raised", evidence, what), confidence=0.6, quote_ids=evidence)
 
     def _reverse(self, cue: Cue, sentence: Sentence) -> None:
         """The decision that these words are about, else, where one is named as such, the last one."""

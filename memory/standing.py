@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from memory.notes import Cue
 from memory.wording import Sentence
@@ -25,6 +26,22 @@ _PAST = re.compile(r"(?<!\S)(?:yesterday|last (?:night|week|month|year|time)|ago
 _SOMEDAY = re.compile(
     r"(?<!\S)(?:one day|some day|someday|some time|sometime(?! (?:this|next))|at some point|in the long (?:run|term)|eventually|sooner or later|one of these days)(?!\S)"
 )
+
+
+_TAG = re.compile(
+    r"(?<!\S)(?:agreed|okay|right|all right|yes|no objections|any objections|(?:(?:is|are) )?(?:everybody|you all|we all|we|you|that) "
+    r"(?:all right|okay|happy|fine|agreed|in agreement|on board|all agreed)(?: with (?:that|it|this))?)$"
+)
+
+
+def untagged(sentence: Sentence) -> Sentence:
+    """ "Nobody pays until then, agreed?" without its "agreed?": what is put to the others as if it were so."""
+    tag = _TAG.search(sentence.plain) if sentence.asks else None
+    first = sentence.word_at(tag.start()) if tag else 0
+    if not first or "," not in sentence.gap(first):
+        return sentence
+    text = sentence.text[: sentence.spans[first][0]].rstrip(" ,")
+    return replace(sentence, text=text, words=sentence.words[:first], spans=sentence.spans[:first])
 
 
 def someday(sentence: Sentence) -> bool:

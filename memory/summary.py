@@ -12,7 +12,9 @@ from memory.notes import Item, Topic
 from memory.wording import STOP, Sentence, content, likeness, sentences, stem
 
 SHARE, LEAST, MOST = 0.06, 3, 12  # sentences of a summary: part of all, and its bounds
-NOTED = 0.6  # what being evidence of a decision or task adds; weights are 0 to about 1
+# What being evidence of a decision, question or risk adds, where weights are 0 to about 1; tasks have a table of their own.
+# Chosen on AMI dev, without the memory: ROUGE-1 0.322 (0.298 with 0.6 for tasks, too; 0.319 with nothing for any).
+NOTED = 0.3
 
 
 def salient(
@@ -25,7 +27,7 @@ def salient(
 ) -> tuple[Sentence, ...]:
     """The sentences of the summary; () where nothing was said."""
     said = [sentence for utterance in utterances for sentence in sentences(utterance)]
-    proof = {id: item for item in items for change in item.history for id in change.evidence}
+    proof = {id for item in items if item.kind != "action" for change in item.history for id in change.evidence}
     weights = weigh(said)
     scored = []
     for number, sentence in enumerate(said):

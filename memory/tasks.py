@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from memory.doing import BARE, base_form, is_light, starts_a_task, worth
+from memory.doing import BARE, TALK_BY_A_DAY, base_form, is_light, starts_a_task, worth
 from memory.due import Found, find_due
 from memory.notes import Due
 from memory.wording import STOP, Sentence, stem, tidy
@@ -115,14 +115,14 @@ class Span:
 
     @property
     def does(self) -> bool:
-        """Whether it says what is done to the thing that it only points at: "send it to you", not "take care of it"."""
+        """Whether it says what is done to the thing that it only points at: "send it to you", "write to him", "put it up",
+        not "take care of it"."""
         words = self.words
-        return (
-            len(words) > 1
-            and starts_a_task(words[:1])
-            and words[0] not in BARE
-            and words[1] in ("it", "them", "that", "one")
-        )
+        at = next((i for i, word in enumerate(words[:3]) if i and word in POINTED), 0)
+        led = words[1:at]
+        if not at or not starts_a_task(words[:1]) or not set(led) <= _PARTICLES:
+            return False
+        return words[0] not in BARE or words[0] in _OBTAINS or bool(set(words[at + 1 : at + 2]) & _PARTICLES)
 
     def worth(self, *, needed: bool = False) -> float:
         """How much it looks like something to do after the meeting, -1 to 0.3; -1 is certainly none. What somebody is
@@ -131,7 +131,7 @@ class Span:
         if not words or self.refers:
             return -1.0
         if len(words) < 2 or not (is_light(words) or any(word not in STOP for word in words[1:])):
-            dated = bool(self.due.date) and len(words) > 1 and starts_a_task(words)
+            dated = bool(self.due.date) and len(words) > 1 and (starts_a_task(words) or words[0] in TALK_BY_A_DAY)
             return 0.0 if dated else -1.0  # "book the all in two weeks": the object was not understood
         now = bool({"now", "here", "briefly", "quickly"} & set(self.sentence.words))
         return worth(words, dated=bool(self.due.date), due=bool(self.due), needed=needed, now=now)
@@ -153,6 +153,9 @@ def infinitive(text: str) -> str:
     return f"{base} {rest}" if (rest and stem(base) == stem(first.lower())) or first.lower() == "does" else text
 
 
+POINTED = frozenset("it them that one him her".split())  # by a pronoun that stands for something named before
+_PARTICLES = frozenset("up down in out off over back away through to at for with on".split())
+_OBTAINS = frozenset("get find".split())
 _POINTS = frozenset("it that this them those these him her you us over out to for on up too also myself one".split())
 _TRAILING = frozenset(
     "and or but so then to the a an of for with by on in at okay also please is that right now too just maybe i we you um "

@@ -1,4 +1,4 @@
-"""What single sentences say about decisions, open questions and risks: policies like those of `cues.py`."""
+"""What single sentences say about decisions and open questions: policies like those of `cues.py`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DECISIONS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
         (r"(?<!\S)(?:let us|we will|we|we are going to|i would say we|i think we should|we should|we can) (?:just |all |then |therefore |definitely |simply )*(?P<what>(?:go|stick|stay|work|proceed) (?:with|for|ahead with)\b.*)", 0.6),
         (rf"(?:^|(?<!\S){_SO} )(?:{_SO} )*(?:let us|we will|we are going to|we are|we|we just) (?:just |all |then |therefore |not )*(?P<what>{_ACT}\b.*)", 0.42),
         (rf"(?:^|(?<!\S){_SO} )(?:{_SO} )+we (?P<what>(?:do not|will not|are not going to) (?!have\b|need\b|know\b|want\b|think\b|see\b|even\b|get\b|really\b)\S.*)", 0.55),
-        (r"(?:^|(?<!\S)(?:so|then|okay|and|but|well) )(?P<what>(?:from|as of|starting) (?:now on|today|tomorrow|next \w+|january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|the \w+)(?: on)? (?:the|we|our|every|all|there|everybody|nobody|each|no|you) \S.*)", 0.52),
+        (r"(?:^|(?<!\S)(?:so|then|okay|and|but|well) )(?P<what>(?:from|as of|starting) (?:now on|today|tomorrow|next \w+|january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|the \w+)(?: on)? (?:the|we|our|every|all|there|everybody|nobody|nothing|each|no|you) \S.*)", 0.52),
         (rf"(?<!\S)(?:forget|drop|scrap|skip) (?:about )?(?:the|that|this) (?:\S+ ){{1,5}}?(?:and |so )?we (?P<what>{_ACT}\b.*)", 0.6),
         (r"(?<!\S)(?:therefore|in that case|then it is clear|in the end) (?:let us|we) (?P<what>" + _ACT + r"\b.*)", 0.55),
         (r"^(?:(?:so|and|then|okay|right) )+we (?P<what>(?P<doing>[a-z]+) (?:to|the|an?|with|for|our) \S.*)", 0.42),
@@ -57,7 +57,7 @@ def decisions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         if strength < EXPLICIT and postponed(sentence):
             continue
         for found in pattern.finditer(sentence.plain):
-            span = _told(sentence, found, hearing, _after_we(sentence, sentence.word_at(found.start("what"))))
+            span = told(sentence, found, hearing, _after_we(sentence, sentence.word_at(found.start("what"))))
             words = span.words
             if "doing" in found.groupdict() and not starts_a_task([found["doing"]]):
                 continue
@@ -67,7 +67,7 @@ def decisions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             return
 
 
-def _told(sentence: Sentence, found: re.Match[str], hearing: Hearing, first: int = -1) -> Span:
+def told(sentence: Sentence, found: re.Match[str], hearing: Hearing, first: int = -1) -> Span:
     """The words of the pattern's group "what", or from word `first` on; "to the fifteenth of June" belongs to them and
     is not by when."""
     first = sentence.word_at(found.start("what")) if first < 0 else first
@@ -116,7 +116,7 @@ def reversals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             continue
         what = ""
         if found["what"]:
-            what = _told(sentence, found, hearing).text
+            what = told(sentence, found, hearing).text
         named = re.search(r"(?:take back|withdraw|undo|reverse|revoke|forget|change)", sentence.plain)
         yield Cue(
             "reverse", what, strength=0.7 if named else 0.5, about="that", details={"named": "yes"} if named else {}
@@ -128,7 +128,7 @@ _AGREES = re.compile(
     r"^(?:(?:yes|okay|oh|well|right|and|so|then|apart from that) )*(?:agreed|i agree|i do$|we do$|we are$|fine(?: with me| by me| for me)?|perfect|sounds (?:\w+ )?(?:good|great|fine|right|sensible|reasonable|fair|like a plan)|that sounds (?:good|great|fine|right)|good idea|great|"
     r"exactly|absolutely|definitely|i like (?:it|that)|me too|same here|so do i|so am i|so would i|let us$|okay|yes|sure|all right|good|that is (?:fine|good|great|better|much better|right|okay)|"
     r"that was my favourite|that (?:gives?|saves?|makes?|helps?)|no objections?|(?:i am |we are )?(?:fine|happy|okay) with|works for (?:me|us)|suits (?:me|us)|excellent|very good|lovely|brilliant|makes sense|"
-    r"(?:i am|we are) (?:all )?(?:for (?:it|that)|in(?: favour)?|on board|with you)|in favour|seconded|count (?:me|us) in|hear hear|fair enough|why not|understood|no problem|of course|thank (?:god|goodness)|hooray|finally|"
+    r"(?:i am|we are) (?:all )?(?:for (?:it|that)|in favour|in$|on board|with you)|in favour|seconded|count (?:me|us) in|hear hear|fair enough|why not|understood|no problem|of course|thank (?:god|goodness)|hooray|finally|"
     r"i can live with (?:it|that)|that works|let us do (?:it|that)|i would be happy with (?:it|that))(?!\S)"
 )
 
@@ -179,7 +179,7 @@ def questions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """Questions, and what leaves one open; a question that nobody leaves open is just talk."""
     declared = _OPEN_QUESTION.search(sentence.plain)
     if declared:
-        span = _told(sentence, declared, hearing)
+        span = told(sentence, declared, hearing)
         if len(span.words) > 2:
             yield Cue("question", span.text, strength=0.6)
         return
@@ -203,32 +203,4 @@ def questions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         yield Cue("asked", span.text or sentence.text, strength=0.5)
 
 
-_RISKS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"(?<!\S)(?:there is|there are|there was|we have|we see|i see|we run|it is)(?: \w+){0,2}? (?:a|the|some|one|another|big|real|high|serious)?(?: \w+)? ?(?:risk|danger|threat|chance)(?: here)? (?:that|of|is that|with) (?P<what>\S.*)",
-        r"(?<!\S)(?:there is|there was|we run|we have)(?: \w+){0,2}? (?:risk|danger|chance) (?P<what>(?:the|we|it|they|he|she|nobody|our|a|this) (?:\S+ ){0,6}?(?:will|would|might|may|could|can not|does|do|is|gets?)\b.*)",
-        r"(?<!\S)(?:the|a|one|another|our|my)(?: \w+)? (?:risk|danger|threat|worry|fear|concern) (?:is|here is|would be|with that is)(?: that)? (?P<what>\S.*)",
-        r"(?<!\S)(?:i am|we are)(?: a bit| a little| very| really| quite)? (?:worried|concerned|afraid|anxious|nervous) (?:that|about) (?P<what>\S.*)",
-        r"(?<!\S)(?:i am|we are)(?: a bit| a little| very| really)? afraid (?P<what>(?:we|it|they|the|he|she|there|nobody|somebody) (?:\w+ )*?(?:might|may|could|will|is going to) .*)",
-        r"(?<!\S)what (?:worries|scares|bothers|frightens) (?:me|us) (?:\w+ )?is (?:that )?(?P<what>\S.*)",
-        r"^(?P<what>(?:we|it|they|the|he|she|there) (?:\w+ )*?(?:might|may|could|will) .*?) (?:and )?that (?:is what )?(?:\w+ )?(?:worries|scares|bothers|frightens) (?:me|us)",
-        r"(?<!\S)(?:we )?risk (?P<what>(?:losing|missing|running|being|not)\b.*)",
-    )
-)
-
-
-def risks(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
-    """ "There is a risk that the rubber comes late"."""
-    if sentence.asks or re.search(r"\bno (?:risk|danger)\b", sentence.plain):
-        return
-    for pattern in _RISKS:
-        found = pattern.search(sentence.plain)
-        if found:
-            span = _told(sentence, found, hearing)
-            if len(span.words) > 1:
-                yield Cue("risk", span.text, strength=0.6)
-                return
-
-
-POLICIES: tuple[Policy, ...] = (reversals, decisions, agreements, questions, risks)
+POLICIES: tuple[Policy, ...] = (reversals, decisions, agreements, questions)

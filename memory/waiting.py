@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from memory.doing import does_something
-from memory.ledger import LOOSELY, Ledger
+from memory.antecedents import PRONOUN, meant
+from memory.doing import base_form, does_something
+from memory.ledger import LOOSELY, Fits, Ledger
 from memory.notebook import PUBLISHED, SAME, Asked, Notebook
-from memory.notes import NOBODY, Change, Cue, Owner
+from memory.notes import NOBODY, OPEN, Change, Cue, Owner
 from memory.reconcile import same_doing
-from memory.wording import POINTS_AT, Sentence, content_of, last_thing, likeness, read
+from memory.wording import Sentence, content_of, likeness, read, stem
 
 ANSWERED_WITHIN = 6  # sentences
 WELCOMED_WITHIN = 2  # sentences
@@ -30,17 +31,36 @@ class Waiting:
         request = self.book.request
         near = request is not None and self.book.at - request.at <= ANSWERED_WITHIN
         if cue.what and request and near and request.sentence.speaker != sentence.speaker:
+            next_to = self.book.at - request.at <= WELCOMED_WITHIN and request.cue.owner in (NOBODY, cue.owner)
             again = likeness(content_of(cue.what), content_of(request.cue.what)) >= SAME or (
-                _only_points(cue.what) and same_doing(cue.what, request.cue.what)
+                _only_points(cue.what) and (next_to or same_doing(cue.what, request.cue.what))
             )
             if again and self._ledger.same(cue) is None:
                 self._settle(request, cue, sentence)
                 return
-        self._ledger.take_on(cue, sentence)
+        if self._answers_who(cue, sentence):
+            return
+        found = (
+            meant(cue.what, self._before(sentence, cue.what), self._ledger.people) if _only_points(cue.what) else None
+        )
+        what = PRONOUN.sub(found[0], cue.what, count=1) if found else cue.what  # "borrow one from the school"
+        self._ledger.take_on(replace(cue, what=what), sentence, also=found[1:] if found else ())
+
+    def _answers_who(self, cue: Cue, sentence: Sentence) -> bool:
+        """ "Who tests it?" "I can run it on Monday.": who answers with "it" takes that task."""
+        number, at = self.book.wondered or (-1, 0)
+        if number < 0 or self.book.at - at > WELCOMED_WITHIN or not _only_points(cue.what):
+            return False
+        if self.book.items[number].owner or sentence.utterance_id in self.book.items[number].evidence:
+            return False
+        self._ledger.hand_over(number, cue.owner, (sentence.utterance_id,), due=cue.due)
+        return True
 
     def offer(self, cue: Cue, sentence: Sentence) -> None:
         """Counts for a task that waits for an owner, or whose owner let go of it."""
         book = self.book
+        if self._answers_who(cue, sentence):
+            return
         recent = book.latest("action", ANSWERED_WITHIN)
         number = book.find("action", content_of(cue.what), least=SAME)
         if number is None and recent is not None:  # what was just named, in other words
@@ -105,6 +125,7 @@ class Waiting:
             offered is None
             or self.book.at - offered.at > WELCOMED_WITHIN
             or offered.sentence.speaker == sentence.speaker
+            or offered.cue.details.get("from", sentence.speaker) != sentence.speaker
         ):
             return False
         self.book.offered = None
@@ -113,10 +134,7 @@ class Waiting:
             settled = replace(cue, kind="commit", strength=max(cue.strength, 0.6))
             self._ledger.take_on(settled, sentence, also=also)
             return True
-        number = self.book.latest("action", ANSWERED_WITHIN, lambda item: not item.owner)
-        if number is not None:
-            self._ledger.hand_over(number, cue.owner, (*also, sentence.utterance_id), due=cue.due)
-        return number is not None
+        return self._take_up(cue, cue.owner, (*also, sentence.utterance_id), offered.sentence, within=ANSWERED_WITHIN)
 
     def ready(self, cue: Cue, sentence: Sentence) -> None:
         """ "It will be done by Monday": the speaker's word on what was asked, or on what he has just promised."""
@@ -125,21 +143,41 @@ class Waiting:
             return
         if not cue.due:
             return
-        number = self.book.latest("action", WELCOMED_WITHIN, lambda item: item.owner == cue.owner and not item.due.date)
+        number = self.book.latest("action", CLAIMED_WITHIN, lambda item: item.owner == cue.owner and not item.due.date)
         if number is not None:
             self.book.change(number, Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
-        elif cue.details.get("thing"):
-            self._spell_out(replace(cue, strength=0.6, details={"doing": cue.details["thing"]}), sentence)
+        elif found := meant(f"get {cue.details.get('thing', '')}", self._before(sentence), self._ledger.people):
+            what = Cue("commit", found[0], cue.owner, cue.due, 0.6)
+            self._ledger.take_on(what, sentence, also=found[1:])
 
-    def date(self, cue: Cue, sentence: Sentence) -> None:
-        """A date by itself, said just after a task that has none."""
-        number = self.book.latest("action", WELCOMED_WITHIN, lambda item: not item.due.date)
-        if self.book.request and not self.book.request.cue.due.date:
-            request = self.book.request
-            self.book.request = replace(request, cue=replace(request.cue, due=cue.due),
-                                        also=(*request.also, sentence.utterance_id))  # fmt: skip
-        elif number is not None:
-            self.book.change(number, Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
+    def date(self, cue: Cue, sentence: Sentence) -> bool:
+        """A date by itself, said just after a task: its day, or another than before. Whether it was that."""
+        book, request = self.book, self.book.request
+        if request and not request.cue.due.date:
+            also = (*request.also, sentence.utterance_id)
+            book.request = replace(request, cue=replace(request.cue, due=cue.due), also=also)
+            return True
+        number = book.latest("action", CLAIMED_WITHIN, lambda item: not item.due.date)
+        number = book.latest("action", CLAIMED_WITHIN) if number is None and self._of_a_task() else number
+        if number is not None and book.items[number].due.date != cue.due.date:
+            book.change(number, Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
+        return number is not None
+
+    def _of_a_task(self) -> bool:
+        """Whether no question of another kind than "when do you need it?" has just been asked."""
+        asked = self.book.questions[-1] if self.book.questions else None
+        if asked is None or self.book.at - asked.at > CLAIMED_WITHIN:
+            return True
+        return bool(re.match(r"(?:by )?when\b", asked.cue.what.lower())) and "you" in asked.sentence.words
+
+    def redate(self, cue: Cue, sentence: Sentence) -> None:
+        """ "I said Thursday, it's Wednesday": the one task that has the old day, else the only one of who is told."""
+        items = [(n, item) for n, item in self.book.items.items() if item.kind == "action" and item.status == OPEN]
+        his = [(n, item) for n, item in items if item.id and (not cue.owner or item.owner == cue.owner)]
+        fitting = [n for n, item in his if item.due.date == cue.details["old"]]
+        fitting = fitting or [n for n, item in his if cue.owner and not item.due.date]
+        if len(fitting) == 1:
+            self.book.change(fitting[0], Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
 
     def accept(self, cue: Cue, sentence: Sentence) -> None:
         """ "Yes, I will do that": the request that waits, else the task that was just raised and has nobody."""
@@ -160,45 +198,73 @@ class Waiting:
         proposed = book.offered and book.offered.cue.kind == "propose"
         if cue.kind == "accept" and ((proposed and self.welcome(cue, sentence)) or cue.strength < 0.7):
             return
-        number = book.latest("action", CLAIMED_WITHIN, lambda item: not item.owner)
-        if number is not None and sentence.speaker:
-            self._ledger.hand_over(number, Owner("speaker", sentence.speaker), (sentence.utterance_id,), due=cue.due)
-        elif cue.details.get("doing"):
-            self._spell_out(cue, sentence)
-        elif cue.kind == "claim" and sentence.speaker:
-            self._carry_out(cue, sentence)
+        if not sentence.speaker:
+            return
+        mine = Owner("speaker", sentence.speaker)
+        if self._take_up(cue, mine, (sentence.utterance_id,), sentence):
+            return
+        if cue.kind == "claim" and not self._carry_out(cue, sentence) and not cue.details:
+            self._step_in(cue, mine, sentence)
 
-    def _carry_out(self, cue: Cue, sentence: Sentence) -> None:
+    def _step_in(self, cue: Cue, owner: Owner, sentence: Sentence) -> None:
+        """ "I'll do it", of what another has: his once that one agrees."""
+        book = self.book
+        number = book.latest(
+            "action", CLAIMED_WITHIN, lambda item: item.owner.kind == "speaker" and item.owner != owner
+        )
+        if number is not None:
+            held = book.items[number]
+            wanted = replace(cue, what=held.what, owner=owner, details={"from": held.owner.name})
+            book.offered = Asked(wanted, sentence, book.at)
+
+    def _carry_out(self, cue: Cue, sentence: Sentence) -> bool:
         """ "Then we order twenty more." "I'll do that.": what was decided, or moved, is the speaker's to do."""
         book = self.book
         if book.decided is None or book.at - book.decided[1] > WELCOMED_WITHIN:
-            return
+            return False
         decided = book.items[book.decided[0]]
         said = next((s for s in reversed(book.recent) if s.utterance_id in decided.evidence), None)
-        if said is not None and said.speaker != sentence.speaker and does_something(read(decided.what).words):
+        doing = said is not None and said.speaker != sentence.speaker and does_something(read(decided.what).words)
+        if said is not None and doing:
             self._ledger.take_on(
                 replace(cue, kind="commit", what=decided.what, about=""), sentence, also=(said.utterance_id,)
             )
+        return doing
 
-    def _spell_out(self, cue: Cue, sentence: Sentence) -> None:
-        """ "I'll send it to you": what "it" is stands in what was said just before, or nothing is noted."""
-        for before in reversed(list(self.book.recent)[-2:]):
-            thing = last_thing(before)
-            if thing and before.speaker != sentence.speaker:
-                what = POINTS_AT.sub(thing, cue.details["doing"], count=1)
-                self._ledger.take_on(replace(cue, kind="commit", what=what), sentence, also=(before.utterance_id,))
-                return
+    def _before(self, sentence: Sentence, doing: str = "") -> list[Sentence]:
+        """What was said before a sentence, and in it before these words."""
+        words = doing.lower().split()
+        last = next((i for i in range(len(sentence.words)) if words and sentence.words[i] == words[0]), 0)
+        before = [s for s in self.book.recent if s.start_s <= sentence.start_s and s.text != sentence.text]
+        return [*before, replace(sentence, words=sentence.words[:last], spans=sentence.spans[:last])]
 
-    def _point_out(self, request: Asked, cue: Cue, owner: Owner, sentence: Sentence) -> None:
-        """ "We need an interpreter." "Can you find one?" "Sure.": what "one" is stands before the request."""
-        before = [s for s in self.book.recent if s.start_s <= request.sentence.start_s and s != request.sentence]
-        for earlier in reversed(before[-2:]):
-            if thing := last_thing(earlier):
-                what = POINTS_AT.sub(thing, request.cue.details["doing"], count=1)
-                due = cue.due if cue.due.date else request.cue.due
-                also = (earlier.utterance_id, *request.also, request.sentence.utterance_id)
-                self._ledger.take_on(Cue("assign", what, owner, due, request.cue.strength + 0.1), sentence, also=also)
-                return
+    def _take_up(
+        self, cue: Cue, owner: Owner, evidence: tuple[str, ...], sentence: Sentence, *, within: int = CLAIMED_WITHIN
+    ) -> bool:
+        """ "I'll write it", "would you call them?": the task of that verb or thing that waits for an owner, else a new
+        one, in whose place "it" stood; a mere "I'll do that" takes what was named last."""
+        book, doing = self.book, cue.details.get("doing", "")
+        free: Fits = lambda item: not item.owner or (item.owner.kind == "group" and item.owner.name == "we")
+        if not doing:
+            number = book.latest("action", within, lambda item: not item.owner)
+        else:
+            number = book.latest("action", NAMED_WITHIN, lambda item: free(item) and _same_verb(doing, item.what))
+        found = meant(doing, self._before(sentence, doing), self._ledger.people) if number is None and doing else None
+        if found:
+            thing = content_of(found[0])
+            his: Fits = lambda item: (
+                free(item) or (item.owner == owner and sentence.utterance_id in item.history[-1].evidence)
+            )
+            number = book.latest("action", within, lambda item: his(item) and bool(thing & content_of(item.what)))
+        elif doing and number is None:
+            number = book.latest("action", WELCOMED_WITHIN, lambda item: not item.owner)
+        if number is not None:
+            self._ledger.hand_over(number, owner, evidence, due=cue.due)
+        elif found:
+            what = PRONOUN.sub(found[0], doing, count=1)
+            said = Cue("commit", what, owner, cue.due, max(cue.strength, 0.6))
+            self._ledger.take_on(said, sentence, also=(*found[1:], *evidence))
+        return number is not None or found is not None
 
     def _settle(self, request: Asked, cue: Cue, sentence: Sentence) -> None:
         """Somebody accepts what was asked: it is his, whoever was asked, unless a group was."""
@@ -212,12 +278,12 @@ class Waiting:
         if not asked.what:  # "Can you do that?"
             asker = Owner("speaker", request.sentence.speaker)  # who may pass on what he has just taken
             number = book.latest("action", WELCOMED_WITHIN, lambda item: item.owner == asker)
-            if number is None:
-                number = book.latest("action", NAMED_WITHIN, lambda item: not item.owner)
+            due, evidence = cue.due or asked.due, (*also, sentence.utterance_id)
             if number is not None:
-                self._ledger.hand_over(number, owner, (*also, sentence.utterance_id), due=cue.due or asked.due)
-            elif asked.details.get("doing"):
-                self._point_out(request, cue, owner, sentence)
+                self._ledger.hand_over(number, owner, evidence, due=due)
+                return
+            told = replace(asked, due=due, details=cue.details if "doing" in cue.details else asked.details)
+            self._take_up(told, owner, evidence, request.sentence, within=NAMED_WITHIN)
             return
         settled = Cue(
             "assign",
@@ -259,7 +325,12 @@ class Waiting:
         return [answer if cue is yes else cue for cue in found if cue is not how]
 
 
+def _same_verb(doing: str, what: str) -> bool:
+    """Whether both name the same doing, as "order it" and "order more"."""
+    return stem(base_form(doing.split()[0].lower())) == stem(base_form(what.split()[0].lower()))
+
+
 def _only_points(what: str) -> bool:
     """Whether the task is a verb and a pronoun: "call him"."""
     words = what.lower().split()
-    return len(words) > 1 and words[1] in ("it", "them", "that", "him", "her", "one", "those")
+    return len(words) > 1 and words[1] in ("it", "them", "that", "him", "her", "one", "those", "some")

@@ -189,21 +189,6 @@ def likeness(one: frozenset[str], other: frozenset[str]) -> float:
     return both / (0.6 * min(len(one), len(other)) + 0.4 * max(len(one), len(other)))
 
 
-POINTS_AT = re.compile(r"\b(?:it|that|them|those|one)\b", re.IGNORECASE)  # a word that stands for a thing
-
-
-def last_thing(sentence: Sentence) -> str:
-    """The last thing that a sentence names, as "the password" in "I don't have the password"; "" for none."""
-    first = max((i for i, word in enumerate(sentence.words) if word in _DETERMINERS), default=-1)
-    last = first + 1
-    while first >= 0 and last < len(sentence.words) and last - first < 4 and sentence.words[last] not in STOP:
-        last += 1
-    return f"the {tidy(sentence.original(first + 1, last))}" if 0 <= first < last - 1 else ""
-
-
-_DETERMINERS = frozenset("the a an my your our this some any these those".split())
-
-
 def tidy(text: str) -> str:
     """One line without the marks that a cut leaves at its ends."""
     return " ".join(text.split()).strip(" ,.;:?!-–\"'")

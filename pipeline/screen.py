@@ -139,6 +139,9 @@ def _line(minutes: Minutes, item: Item) -> RenderableType:
     """Where it wraps, the words stay right of the number."""
     at = minutes.start_s(item.evidence)
     state = "" if item.status in (OPEN, DECIDED) else f" ({item.status})"
+    said = [change.what for change in item.history if change.what]
+    if state and item.kind == "decision" and len(said) > 1:  # else it reads as if what holds now were taken back
+        state = f" ({item.status} from: {said[-2]})"
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_row(item.id, Text(f"{item.what}{state}" + ("" if at is None else f"  {clock(at)}")))
     return grid

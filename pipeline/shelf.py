@@ -18,7 +18,7 @@ from pipeline.transcript import Transcript
 from retrieval import embed
 from retrieval.passage import Hit, Passage
 from retrieval.references import Reference, cited
-from retrieval.search import SURE, quoted, search
+from retrieval.search import SURE, answering, quoted, search
 from retrieval.shelf import Shelf, Shelved
 from retrieval.words import NUMBERS, STOPWORDS, fold
 
@@ -76,7 +76,7 @@ def meeting_passages(meeting: Meeting, transcript: Transcript) -> Iterator[Passa
 
 def answers(shelf: Shelf, question: str, *, most: int = 5) -> list[Hit]:
     """What documents and meetings say to a question, each with the sentence that says it; [] where nothing does."""
-    return [quoted(shelf, question, hit) for hit in search(shelf, question, most=most) if hit.score >= SURE]
+    return answering(shelf, question, [hit for hit in search(shelf, question, most=most) if hit.score >= SURE])
 
 
 def line_of(hit: Hit) -> str:

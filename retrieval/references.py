@@ -13,7 +13,7 @@ from pathlib import PurePath
 from retrieval.passage import Hit, Passage
 from retrieval.search import clearest, quoted, search, shared, within
 from retrieval.shelf import Shelf
-from retrieval.words import STOPWORDS, stem, terms
+from retrieval.words import STOPWORDS, keywords, stem, terms
 
 _PLACE = {"section": "section", "chapter": "section", "part": "section", "page": "page"}
 _MISHEARD = {"won": 1, "to": 2, "too": 2, "tree": 3, "for": 4, "fore": 4, "ate": 8}  # numbers, where "of the" follows
@@ -21,6 +21,7 @@ LIKE = 0.75  # likeness (difflib) from which a word next to others that fit is t
 UNNAMED = 0.78  # score from which words that name no document count as taken from one
 NAMED = 0.15  # share of the words, by weight, that a named document's passage must hold when no place is named
 WORDS = 3  # and that many of its words must stand there
+MOSTLY = 0.6  # share of the words of a sentence that names no document, but follows on one that was named
 CLOSE = 3  # passages of a named place whose sentences are compared
 MOST_BACK = 3  # utterances after which a document that was named is no longer the one that is meant
 
@@ -49,7 +50,19 @@ def cited(text: str, shelf: Shelf, *, before: Sequence[str] = ()) -> Reference |
     hits = search(shelf, text, most=1, kind="document")
     if hits and hits[0].score >= UNNAMED and shared(text, hits[0].passage) >= WORDS:
         return Reference(quoted(shelf, text, hits[0]), False, None, None)
-    return None
+    return _goes_on(text, shelf, before, known)
+
+
+def _goes_on(text: str, shelf: Shelf, before: Sequence[str], known: Sequence[str]) -> Reference | None:
+    """The sentence of the document that was named just before, where most of what is said stands in it."""
+    documents = next(filter(None, (_named(said, known) for said in list(before)[: -MOST_BACK - 1 : -1])), [])
+    chosen = [p for document in documents for p in shelf.passages_of(document)]
+    if not chosen:
+        return None
+    hit = clearest(shelf, text, within(shelf, text, chosen)[:CLOSE])
+    both = set(map(stem, terms(hit.quote))) & set(keywords(text))
+    enough = len(both) >= WORDS and len(both) >= MOSTLY * len(set(keywords(text)))
+    return Reference(hit, True, None, None) if enough else None
 
 
 def _at_place(

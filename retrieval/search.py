@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from retrieval.answering import suits
 from retrieval.documents import sentences
 from retrieval.passage import Hit, Passage
 from retrieval.shelf import Shelf
@@ -124,16 +125,33 @@ def quoted(shelf: Shelf, text: str, hit: Hit) -> Hit:
     return clearest(shelf, text, [hit])
 
 
+BESIDE = (
+    0.25  # what meaning counts beside the words; more of it favours scraps: "Launch 15 000 0" above what is said of it
+)
+
+
+def answering(shelf: Shelf, text: str, hits: Sequence[Hit]) -> list[Hit]:
+    """The hits with the sentence of each that answers the question best, the one that answers best of all first."""
+    found = [_fitting(shelf, text, [hit], suits(text)) for hit in hits]
+    return [hit for hit, _ in sorted(found, key=lambda pair: -pair[1])]
+
+
 def clearest(shelf: Shelf, text: str, hits: Sequence[Hit]) -> Hit:
     """Of some hits the one that has the sentence that fits the text best, with it as its quote."""
+    return _fitting(shelf, text, hits, lambda _: 0.0)[0]
+
+
+def _fitting(shelf: Shelf, text: str, hits: Sequence[Hit], form: Callable[[str], float]) -> tuple[Hit, float]:
+    """The hit with the sentence that fits best by words, meaning and form, and how well."""
     spans = [(hit, start, stop) for hit in hits for start, stop in sentences(hit.passage.text)]
     question = _question(shelf, text)
     parts = [hit.passage.text[start:stop] for hit, start, stop in spans]
     vectors = shelf.embedder([text, *parts])
     near = vectors[1:] @ vectors[0]
-    fit = [_overlap(question, part) + 0.5 * float(cosine) for part, cosine in zip(parts, near, strict=True)]
-    hit, start, stop = spans[int(np.argmax(fit))]
-    return replace(hit, quote=hit.passage.text[start:stop], start=start)
+    fit = [_overlap(question, part) + BESIDE * float(c) + form(part) for part, c in zip(parts, near, strict=True)]
+    best = int(np.argmax(fit))
+    hit, start, stop = spans[best]
+    return replace(hit, quote=hit.passage.text[start:stop], start=start), fit[best]
 
 
 def _overlap(question: Question, text: str) -> float:

@@ -16,6 +16,7 @@ from pipeline.cli import app
 from pipeline.config import load
 from pipeline.events import Concluded, Event, Learned, Opened, Said, from_line, to_line
 from pipeline.library import Library
+from pipeline.minutes import MinutesStage
 from pipeline.shelf import PassageStage, prompt_terms, prompted
 from retrieval.passage import ShelfError
 from retrieval.shelf import Shelf
@@ -52,10 +53,11 @@ def said(*texts: str) -> list[Event]:
 
 
 def held(home: Path, title: str, *texts: str) -> str:
-    """A meeting in the library; returns its name."""
+    """A meeting in the library, with its notes; returns its name."""
     opened = Opened("", title, "2026-03-10T09:00:00+01:00", "", "", "", "fake", "fake", "0")
+    events = [opened, *said(*texts), Concluded(60, 30)]
     with Library(home).create(opened) as journal:
-        journal.append(*said(*texts), Concluded(60, 30))
+        journal.append(*list(MinutesStage()((), events))[1:])
     return next(m.id for m in Library(home).meetings() if m.title == title)
 
 
@@ -122,6 +124,23 @@ def test_ask_quotes_documents_and_meetings_with_their_place(home: Path) -> None:
     found = json.loads(answer.output)
     assert (found["meeting"], found["utterance"]) == (name, "u4")
     assert "penguin" in found["quote"]
+
+
+def test_ask_gives_the_sentence_with_what_was_asked_for_and_what_became_of_it(home: Path) -> None:
+    name = held(
+        home,
+        "launch",
+        "Now the launch.",
+        "Is the launch ready?",
+        "Okay, so we agree to move the launch to the fifteenth of June.",
+        "Agreed.",
+        "We take back that decision and move the launch to the first of July.",
+    )
+    first, *rest = run("ask", "When is the launch?").output.splitlines()
+    assert first == f"{name} 0:12" or first == f"{name} 0:20"  # its own moment, not that of the passage
+    assert "fifteenth of June" in rest[0] or "first of July" in rest[0]
+    if "June" in rest[0]:  # a decision that was taken back is no answer without that
+        assert rest[1].strip().startswith("later reversed: move the launch to the first of July")
 
 
 def test_ask_says_that_nothing_was_found(home: Path) -> None:

@@ -140,3 +140,17 @@ def test_a_place_that_was_misheard_is_known_by_its_form(
 )
 def test_other_numbers_name_no_place(shelf: Shelf, text: str) -> None:
     assert cited(text, shelf) is None
+
+
+def test_who_goes_on_about_a_document_that_was_just_named_is_understood_misheard(shelf: Shelf) -> None:
+    named = "Section three of the survey report has a table with all the complaints."
+    found = cited("Friday percent save that the buttons are too small.", shelf, before=[named])
+    assert found is not None
+    assert found.hit.quote.startswith("Forty percent say that the buttons are too small")
+    assert cited("But there is a problem with the price.", shelf, before=[named]) is None
+
+
+def test_a_statement_is_quoted_before_a_row_of_a_table(shelf: Shelf) -> None:
+    found = cited("The budget has fifteen thousand euros for the launch.", shelf)
+    assert found is not None
+    assert found.hit.quote.startswith("There are fifteen thousand euros for the launch")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from memory.minutes import Minutes
 from pipeline import shelf as shelves
 from pipeline.cli.options import config_option, json_option
 from pipeline.config import library_home, load
 from pipeline.library import Library
+from pipeline.minutes import minutes_of
 from pipeline.screen import clock
 from pipeline.settings import Settings
 from retrieval.documents import readable
@@ -110,8 +113,11 @@ def ask(question: tuple[str, ...], config: Path | None, as_json: bool, most: int
     for hit in hits:
         if as_json:
             click.echo(json.dumps(_plain(hit), ensure_ascii=True))
-        else:
-            console.print(Text.assemble((where(hit), "cyan"), f"\n  “{hit.quote}”"))
+            continue
+        place, name, after = told(library, hit)
+        console.print(Text.assemble((place, "cyan"), f"\n  {name}{': ' if name else ''}“{hit.quote}”"))
+        for line in after:
+            console.print(Text(f"  {line}"))
     if not hits:
         raise ShelfError(
             "nothing was found, in no meeting and no document; ask in other words, or shelve more documents"
@@ -125,6 +131,31 @@ def where(hit: Hit) -> str:
         return f"{passage.document} {clock(passage.at_s)}"
     page = f"page {passage.page}" if passage.page else ""
     return ", ".join(filter(None, (passage.name, page, passage.section)))
+
+
+def told(library: Library, hit: Hit) -> tuple[str, str, list[str]]:
+    """Where a hit stands, who said it in a meeting, and what became of it there: a decision that was taken back is no
+    answer without that."""
+    if hit.passage.at_s is None:
+        return where(hit), "", []
+    line = shelves.line_of(hit)
+    minutes = minutes_of(library.events(library.meeting(hit.passage.document)))
+    said = next((u for u in minutes.utterances if u.id == line), None)
+    if said is None:
+        return where(hit), "", []
+    name = next((person.name for person in minutes.people if person.label == said.speaker), "")
+    return f"{hit.passage.document} {clock(said.start_s)}", name, list(_became(minutes, line))
+
+
+def _became(minutes: Minutes, line: str) -> Iterator[str]:
+    """What was said of an item after the utterance that proves it."""
+    for item in minutes.items:
+        proved = [n for n, change in enumerate(item.history) if line in change.evidence]
+        for change in item.history[proved[-1] + 1 :] if proved else ():
+            now = minutes.said_by(change.owner) if change.owner else change.what
+            at = minutes.start_s(change.evidence)
+            if change.change in ("reversed", "changed", "reassigned", "done", "dropped"):
+                yield f"later {change.change}{': ' if now else ''}{now}" + ("" if at is None else f"  {clock(at)}")
 
 
 def _plain(hit: Hit) -> dict[str, Any]:

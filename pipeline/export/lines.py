@@ -47,8 +47,8 @@ def notes(minutes: Minutes, item: Item, *, state: bool = False) -> Line:
     steps = list(filter(None, _steps(minutes, item)))
     word = item.status
     said = [] if not state or any(each.startswith(word) for each in steps) else [word]
-    places = [f"see {place}" for place in _places(item.passages)]
-    told = "; ".join([*said, *steps, *places])
+    places = "; ".join(_places(item.passages))
+    told = "; ".join([*said, *steps, *([f"see {places}"] if places else [])])
     return (Soft(f" ({told})"),) if told else ()
 
 
@@ -62,19 +62,22 @@ def _steps(minutes: Minutes, item: Item) -> Iterator[str]:
 
 
 def _places(passages: Sequence[Passage]) -> list[str]:
-    """The places, pages of one document together: "budget.pdf, pages 1 and 2"."""
-    pages: dict[str, list[int]] = {}
+    """The places, those of one document together: "budget.pdf, pages 1 and 2"."""
+    by_document: dict[str, list[Passage]] = {}
     for passage in passages:
-        if passage.page:
-            pages.setdefault(passage.document, []).append(passage.page)
-    found: dict[str, None] = {}
-    for passage in passages:
-        several = sorted(set(pages.get(passage.document, ())))
-        if len(several) > 1 and passage.page:
-            found[f"{passage.document}, pages {', '.join(map(str, several[:-1]))} and {several[-1]}"] = None
-        else:
-            found[place(passage)] = None
-    return list(found)
+        by_document.setdefault(passage.document, []).append(passage)
+    found = []
+    for document, its in by_document.items():
+        pages = [str(page) for page in sorted({passage.page for passage in its if passage.page})]
+        sections = dict.fromkeys(passage.section for passage in its if not passage.page and passage.section)
+        told = [f"page{'s' if len(pages) > 1 else ''} {_listed(pages)}"] if pages else []
+        found.append(", ".join([document, *told, *([_listed(list(sections))] if sections else [])]))
+    return found
+
+
+def _listed(words: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def capital(text: str) -> str:

@@ -15,7 +15,8 @@ def step(minutes: Minutes, before: Change, change: Change, *, had: Owner | None 
             giver = f" from {minutes.said_by(had)}" if had and owner and change.change == "reassigned" else ""
             return f"{change.change}{giver} to {owner or 'nobody'}{by}"
         case "reversed" | "changed":
-            return f"{change.change}{by}, before: {before.what}" if before.what else f"{change.change}{by}"
+            told = before.what and change.what and before.what != change.what
+            return f"{change.change}{by} from: {before.what}" if told else f"{change.change}{by}"
         case "due" if change.due is not None:
             return f"due {change.due.phrase or 'at no fixed time'}{by}"
         case "carried" | "raised":
