@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.diarize.clusters import UNIT_S, Groups, agglomerate, centroids, gains, path
+from audio.diarize.somebody import Windows, somebody, windows_of
 from audio.diarize.turns import Turn, label_after, overlapping, renamed, turns
 from audio.diarize.windows import LONG, Heard, Stretch, labelled, stretches
 from audio.speech import SAMPLE_RATE
@@ -22,10 +23,6 @@ from audio.speech import SAMPLE_RATE
 JOINS = 0.5  # evidence from which a stretch joins a voice online: more begins too many voices, less makes one of two
 SURE = 0.5  # evidence for one voice from which two online speakers become one
 BEGINS_S = 2.4  # of speech that sounds like nobody, from which it is somebody new online: less may be two at once
-# Nobody in particular: set on made meetings of the tuning voices, `python -m bench.speakers --tuning`
-MINOR_SHARE, MINOR_S = 0.05, (3.0, 5.0)  # of the speech, within these bounds: a voice with less is noise or a scrap
-MIXED = 0.85  # cosine from which a voice lies between two others: both speaking at once, or one after the other
-MIXED_SHARE = 0.6  # of what either of them speaks; a voice with more is somebody, wherever it lies
 SEEN_S = 4.0  # of speech, from which a group counts as a voice when the meeting is cut anew
 ROUNDS = 3  # of path and centroids; the fourth changes nothing
 SLACK_S = 0.1  # that a window may reach over its turn's ends
@@ -167,10 +164,13 @@ def conclude(voices: Voices, options: DiarizeOptions) -> Concluded:
     found = [s for heard in voices.heard for s in stretches(heard, changes=options.changes)]
     if not found:
         return Concluded((), {})
-    groups = _clustered(Groups.of(_long(found)), options)
+    found = _long(found)
+    groups, parts = _clustered(found, options)
     if options.changes:
-        groups = _clustered(Groups.of(_long(_cut_again(voices.heard, groups))), options)
-    main = _main_voices(groups, options)
+        found = _long(_cut_again(voices.heard, groups))
+        groups, parts = _clustered(found, options)
+    windows = windows_of(voices.heard, [[found[i] for i in part] for part in parts])
+    main = _main_voices(groups, windows, options)
     labels = _paths(voices.heard, main, ROUNDS)
     named = renamed(turns(voices.heard, [f"#{k}" for k in labels]), voices.turns, voices.taken)
     return Concluded(tuple(named), voiced(voices, named))
@@ -205,44 +205,27 @@ def _paths(heard: Sequence[Heard], voices: Groups, rounds: int) -> NDArray[np.in
     return labels
 
 
-def _clustered(groups: Groups, options: DiarizeOptions) -> Groups:
-    """Agglomerated, as many as the evidence says; many stretches block by block and then the blocks' voices."""
-    blocks = [list(range(i, min(i + BLOCK, len(groups.counts)))) for i in range(0, len(groups.counts), BLOCK)]
-    if len(blocks) > 1:
+def _clustered(found: Sequence[Stretch], options: DiarizeOptions) -> tuple[Groups, list[list[int]]]:
+    """Agglomerated, as many as the evidence says, and their members.
+
+    Many stretches are joined block by block and then the blocks' voices.
+    """
+    groups, parts = Groups.of(found), [[i] for i in range(len(found))]
+    if len(found) > BLOCK:
+        blocks = [list(range(i, min(i + BLOCK, len(found)))) for i in range(0, len(found), BLOCK)]
         parts = [[block[i] for i in part] for block in blocks for part in agglomerate(groups.some(block))]
-        groups = groups.summed(parts)
-    return groups.summed(agglomerate(groups, least=options.least))
+    joined = agglomerate(groups.summed(parts), least=options.least)
+    parts = [[i for n in group for i in parts[n]] for group in joined]
+    return groups.summed(parts), parts
 
 
-def _main_voices(found: Groups, options: DiarizeOptions) -> Groups:
-    """Those that are somebody: they speak long enough and are no mixture; then as many as the options allow."""
+def _main_voices(found: Groups, windows: Sequence[Windows], options: DiarizeOptions) -> Groups:
+    """Those that are somebody, then as many as the options allow."""
+    kept = somebody(found, windows)
     order = [int(k) for k in np.argsort(-found.counts, kind="stable")]
-    shortest_s, longest_s = MINOR_S
-    wanted = min(longest_s, max(shortest_s, MINOR_SHARE * UNIT_S * float(found.counts.sum()))) / UNIT_S
-    enough = min(wanted, float(found.counts.max()))
-    kept: list[int] = []
-    for k in order:
-        if found.counts[k] >= enough and not _mixed(found, k, kept):
-            kept.append(k)
     kept += [k for k in order if k not in kept][: max(0, options.least - len(kept))]
     main = found.some(kept)
     return main.summed(agglomerate(main, least=options.least, most=options.most))
-
-
-def _mixed(groups: Groups, one: int, others: Sequence[int]) -> bool:
-    """Whether `one` lies between two of the others that speak longer: what is heard when both do, or change quickly.
-
-    Windows with two voices are embedded between these, and where the two often meet they make a group of their own.
-    """
-    unit = groups.sums / np.linalg.norm(groups.sums, axis=1, keepdims=True)
-    longer = [k for k in others if groups.counts[one] < MIXED_SHARE * groups.counts[k]]
-    for n, a in enumerate(longer):
-        for b in longer[:n]:
-            near_a, near_b, apart = unit[one] @ unit[a], unit[one] @ unit[b], 1 - (unit[a] @ unit[b]) ** 2
-            of_a, of_b = near_a - (unit[a] @ unit[b]) * near_b, near_b - (unit[a] @ unit[b]) * near_a
-            if min(of_a, of_b) > 0 and (of_a * near_a + of_b * near_b) / apart >= MIXED**2:
-                return True
-    return False
 
 
 def voiced(voices: Voices, decided: Sequence[Turn]) -> dict[str, NDArray[Any]]:
