@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -130,8 +130,13 @@ def label_after(taken: Iterable[str]) -> str:
     return f"S{1 + max((int(label[1:]) for label in taken if label[1:].isdecimal()), default=0)}"
 
 
-def renamed(found: Sequence[Turn], like: Sequence[Turn], taken: Iterable[str]) -> list[Turn]:
-    """`found` with the labels of `like` where they mostly mean the same voice, and new labels for the others."""
+def relabelled(found: Sequence[Turn], labels: Mapping[str, str]) -> tuple[Turn, ...]:
+    """`found`, with other labels for some speakers."""
+    return tuple(replace(t, speaker=labels[t.speaker]) if t.speaker in labels else t for t in found)
+
+
+def shared_s(found: Sequence[Turn], like: Sequence[Turn]) -> dict[tuple[str, str], float]:
+    """Seconds that a speaker of `found` and one of `like` have in common."""
     common: dict[tuple[str, str], float] = {}
     for source in {turn.source for turn in found}:
         ours, theirs = ([turn for turn in given if turn.source == source] for given in (found, like))
@@ -139,6 +144,12 @@ def renamed(found: Sequence[Turn], like: Sequence[Turn], taken: Iterable[str]) -
             for a, b in ((ours[i], theirs[k]) for k in beside):
                 both_s = min(a.end_s, b.end_s) - max(a.start_s, b.start_s)
                 common[a.speaker, b.speaker] = common.get((a.speaker, b.speaker), 0.0) + both_s
+    return common
+
+
+def renamed(found: Sequence[Turn], like: Sequence[Turn], taken: Iterable[str]) -> list[Turn]:
+    """`found` with the labels of `like` where they mostly mean the same voice, and new labels for the others."""
+    common = shared_s(found, like)
     names: dict[str, str] = {}
     for (own, other), _ in sorted(common.items(), key=lambda item: -item[1]):
         if own not in names and other not in names.values():
