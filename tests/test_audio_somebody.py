@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from audio.diarize.clusters import WITHIN, Groups, Matrix
+from audio.diarize.diarizer import DiarizeOptions, Voices, follow
 from audio.diarize.somebody import Windows, somebody, windows_of
+from audio.diarize.traits import unit
+from audio.diarize.turns import REACH_S, turns
 from audio.diarize.windows import Heard, Stretch
 from audio.speech import SAMPLE_RATE
 
@@ -54,3 +57,41 @@ def test_the_windows_of_a_group_are_those_of_its_stretches_on_their_source() -> 
     (found,) = windows_of(heard, [part])
     assert len(found.starts) == 3
     assert (found.embeddings == 1).all()
+
+
+def segment(points: Matrix, at_s: int) -> Heard:
+    own = windows(points, at_s)
+    first = at_s * SAMPLE_RATE
+    return Heard("", first, own.starts + first, own.stops + first, np.zeros(len(points), int), unit(own.embeddings))
+
+
+def test_while_it_runs_what_was_taken_for_a_third_voice_goes_to_one_of_the_two() -> None:
+    a, b = np.eye(WIDE)[:2]
+    said = [a, b, (a + b) / 2, *[a, b] * 8]
+    voices, merged, most = Voices(), dict[str, str](), 0
+    for n, point in enumerate(said):
+        step = follow(voices, segment(np.tile(point, (16, 1)), 20 * n), DiarizeOptions())
+        voices, merged = step.voices, merged | step.merged
+        most = max(most, len(voices.labels))
+        assert {turn.speaker for turn in (*voices.turns, *step.turns)} <= set(voices.labels)
+    assert most == 3
+    assert set(merged) == {"S3"}
+    assert voices.labels == ("S1", "S2")
+    assert len(voices.groups.counts) == 2
+
+
+def test_a_look_at_the_whole_keeps_as_many_speakers_as_were_asked_for() -> None:
+    a, b = np.eye(WIDE)[:2]
+    voices = Voices()
+    for n, point in enumerate([a, b, (a + b) / 2, *[a, b] * 8]):
+        voices = follow(voices, segment(np.tile(point, (16, 1)), 20 * n), DiarizeOptions(least=3)).voices
+    assert len(voices.labels) == 3
+
+
+def test_a_turn_reaches_into_a_pause_to_its_middle_at_most_and_not_before_its_segment() -> None:
+    starts = np.array([0, 28_000, 60_000])
+    heard = Heard("", -1000, starts, starts + LONG, np.array([0, 1, 2]), np.zeros((3, 2), np.float32))
+    first, second, third = turns([heard], ["S1", "S2", "S1"])
+    assert (first.start_s, first.end_s) == (-1000 / SAMPLE_RATE, 26_800 / SAMPLE_RATE)
+    assert (second.start_s, second.end_s) == (26_800 / SAMPLE_RATE, (28_000 + LONG) / SAMPLE_RATE + REACH_S)
+    assert (third.start_s, third.end_s) == (60_000 / SAMPLE_RATE - REACH_S, (60_000 + LONG) / SAMPLE_RATE + REACH_S)
