@@ -81,3 +81,10 @@ def test_what_is_learnt_has_the_shapes_that_a_voice_needs(tmp_path: Path) -> Non
     with np.load(tmp_path / "traits.npz") as mine, np.load(traits.TRAITS) as ours:
         assert {name: mine[name].shape for name in mine} == {name: ours[name].shape for name in ours}
         assert all(np.isfinite(mine[name]).all() for name in mine)
+
+
+def test_a_voiceprint_whose_traits_weigh_otherwise_is_compared_by_its_embedding() -> None:
+    heard = voices(2)
+    old = [Voiceprint("P0", PLAIN + "+traits-1", np.concatenate([heard[0][:WIDTH], 3 * heard[1][WIDTH:]]))]
+    (found,) = identify({"S0": heard[0], "S1": heard[1]}, old, encoder=Ge2eEncoder.name)
+    assert (found.speaker, found.person) == ("S0", "P0")

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from audio.diarize.windows import Heard, Stretch
 from audio.speech import SAMPLE_RATE
 
-WITHIN = 0.176  # w, summed over dimensions: half the squared distance of two 1.6 s windows of one voice
+WITHIN = 0.183  # w, summed over dimensions: half the squared distance of two 1.6 s windows of one voice
 BETWEEN = 2.5 * WITHIN  # b, likewise; results change little from 1.7 to 2.5
 UNIT_S = 1.45  # seconds that count as one independent observation; set on made meetings, as are the two below
 OTHER_SOURCE = 1.5  # evidence against one voice on two source tracks, as a microphone a person suggests
-SWITCH = 0.178  # cosine that a change of the voice costs on the path; half of it over a pause, nothing over a long one
+SWITCH = 0.164  # cosine that a change of the voice costs on the path; half of it over a pause, nothing over a long one
 LONG_PAUSE = SAMPLE_RATE
 Matrix = NDArray[Any]
 

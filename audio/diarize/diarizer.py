@@ -15,19 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.diarize.clusters import UNIT_S, Groups, agglomerate, centroids, gains, path
-from audio.diarize.turns import Turn, label_after, overlapping, renamed, turns
-from audio.diarize.windows import LONG, Heard, Stretch, labelled, stretches
+from audio.diarize.encoder import HOP
+from audio.diarize.somebody import Windows, somebody, windows_of
+from audio.diarize.turns import Turn, label_after, overlapping, relabelled, renamed, shared_s, turns
+from audio.diarize.windows import LONG, STEP, Heard, Stretch, labelled, stretches
 from audio.speech import SAMPLE_RATE
 
 JOINS = 0.5  # evidence from which a stretch joins a voice online: more begins too many voices, less makes one of two
 SURE = 0.5  # evidence for one voice from which two online speakers become one
 BEGINS_S = 2.4  # of speech that sounds like nobody, from which it is somebody new online: less may be two at once
-# Nobody in particular: set on made meetings of the tuning voices, `python -m bench.speakers --tuning`
-MINOR_SHARE, MINOR_S = 0.05, (3.0, 5.0)  # of the speech, within these bounds: a voice with less is noise or a scrap
-MIXED = 0.85  # cosine from which a voice lies between two others: both speaking at once, or one after the other
-MIXED_SHARE = 0.6  # of what either of them speaks; a voice with more is somebody, wherever it lies
 SEEN_S = 4.0  # of speech, from which a group counts as a voice when the meeting is cut anew
 ROUNDS = 3  # of path and centroids; the fourth changes nothing
+REVIEW_S, REVIEW_GROWTH = 30.0, 0.25  # of speech, or this part more, between looks at the whole while it runs
+REVIEWED_S = 1200.0  # of speech, after which nothing is looked at as a whole before the end: labels must not wait
 SLACK_S = 0.1  # that a window may reach over its turn's ends
 BLOCK = 1200  # stretches agglomerated at once, some 40 minutes; longer meetings are done in parts first
 
@@ -54,6 +54,7 @@ class Voices:
     groups: Groups = field(default_factory=lambda: NOBODY)
     waiting: Groups = field(default_factory=lambda: NOBODY)  # what sounds like nobody, too little of it for a voice
     taken: tuple[str, ...] = ()  # all labels ever given
+    reviewed_s: float = 0.0  # how much had been said when the whole was last looked at
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,29 @@ def follow(voices: Voices, heard: Heard, options: DiarizeOptions) -> Step:
     voices, merged = _merged(voices, options)
     near = voices.groups.sums / np.linalg.norm(voices.groups.sums, axis=1, keepdims=True)
     said = tuple(turns([heard], [voices.labels[k] for k in path([heard], near)]))
-    earlier = voices.turns
-    if merged:
-        earlier = tuple(replace(t, speaker=merged.get(t.speaker, t.speaker)) for t in earlier)
-    return Step(replace(voices, heard=(*voices.heard, heard), turns=(*earlier, *said)), said, merged)
+    earlier = relabelled(voices.turns, merged)
+    voices, further = _reviewed(replace(voices, heard=(*voices.heard, heard), turns=(*earlier, *said)), options)
+    merged = {old: further.get(now, now) for old, now in merged.items()} | further
+    return Step(replace(voices, turns=relabelled(voices.turns, further)), relabelled(said, further), merged)
+
+
+def _reviewed(voices: Voices, options: DiarizeOptions) -> tuple[Voices, dict[str, str]]:
+    """Speakers whose turns mostly fall to one voice, if the meeting ended now, become one; looked at now and then."""
+    said_s = sum(len(one.starts) for one in voices.heard) * STEP * HOP / SAMPLE_RATE
+    due_s = voices.reviewed_s + max(REVIEW_S, REVIEW_GROWTH * voices.reviewed_s)
+    if not due_s <= said_s <= REVIEWED_S:
+        return voices, {}
+    voices = replace(voices, reviewed_s=said_s)
+    common = shared_s(voices.turns, _decided(voices, options))
+    first: dict[str, str] = {}
+    merged: dict[str, str] = {}
+    for label in voices.labels:
+        own = {voice: both_s for (speaker, voice), both_s in common.items() if speaker == label}
+        mostly = [voice for voice, both_s in own.items() if 2 * both_s > sum(own.values())]
+        kept = first.setdefault(mostly[0], label) if mostly else label
+        if kept != label and len(voices.labels) > options.least:
+            voices, merged = _as_one(voices, label, kept), merged | {label: kept}
+    return voices, merged
 
 
 def _joined(voices: Voices, new: Groups, options: DiarizeOptions) -> Voices:
@@ -142,9 +162,14 @@ def _merged(voices: Voices, options: DiarizeOptions) -> tuple[Voices, dict[str, 
             break
         old, kept = voices.labels[b], voices.labels[a]
         merged = {label: kept if now == old else now for label, now in merged.items()} | {old: kept}
-        labels = tuple(label for label in voices.labels if label != old)
-        voices = replace(voices, groups=_united(voices.groups, a, b), labels=labels)
+        voices = _as_one(voices, old, kept)
     return voices, merged
+
+
+def _as_one(voices: Voices, old: str, kept: str) -> Voices:
+    a, b = voices.labels.index(kept), voices.labels.index(old)
+    labels = tuple(label for label in voices.labels if label != old)
+    return replace(voices, groups=_united(voices.groups, a, b), labels=labels)
 
 
 def _stacked(one: Groups, other: Groups) -> Groups:
@@ -164,16 +189,22 @@ def _united(groups: Groups, a: int, b: int) -> Groups:
 
 def conclude(voices: Voices, options: DiarizeOptions) -> Concluded:
     """All that was heard, clustered at once; labels stay with the voices that mostly had them."""
-    found = [s for heard in voices.heard for s in stretches(heard, changes=options.changes)]
-    if not found:
-        return Concluded((), {})
-    groups = _clustered(Groups.of(_long(found)), options)
-    if options.changes:
-        groups = _clustered(Groups.of(_long(_cut_again(voices.heard, groups))), options)
-    main = _main_voices(groups, options)
-    labels = _paths(voices.heard, main, ROUNDS)
-    named = renamed(turns(voices.heard, [f"#{k}" for k in labels]), voices.turns, voices.taken)
+    named = renamed(_decided(voices, options), voices.turns, voices.taken)
     return Concluded(tuple(named), voiced(voices, named))
+
+
+def _decided(voices: Voices, options: DiarizeOptions) -> list[Turn]:
+    """Turns of everything that was heard, whose labels mean nothing yet."""
+    found = _long([s for heard in voices.heard for s in stretches(heard, changes=options.changes)])
+    if not found:
+        return []
+    groups, parts = _clustered(found, options)
+    if options.changes:
+        found = _long(_cut_again(voices.heard, groups))
+        groups, parts = _clustered(found, options)
+    windows = windows_of(voices.heard, [[found[i] for i in part] for part in parts])
+    labels = _paths(voices.heard, _main_voices(groups, windows, options), ROUNDS)
+    return turns(voices.heard, [f"#{k}" for k in labels])
 
 
 def _long(found: list[Stretch]) -> list[Stretch]:
@@ -205,44 +236,27 @@ def _paths(heard: Sequence[Heard], voices: Groups, rounds: int) -> NDArray[np.in
     return labels
 
 
-def _clustered(groups: Groups, options: DiarizeOptions) -> Groups:
-    """Agglomerated, as many as the evidence says; many stretches block by block and then the blocks' voices."""
-    blocks = [list(range(i, min(i + BLOCK, len(groups.counts)))) for i in range(0, len(groups.counts), BLOCK)]
-    if len(blocks) > 1:
+def _clustered(found: Sequence[Stretch], options: DiarizeOptions) -> tuple[Groups, list[list[int]]]:
+    """Agglomerated, as many as the evidence says, and their members.
+
+    Many stretches are joined block by block and then the blocks' voices.
+    """
+    groups, parts = Groups.of(found), [[i] for i in range(len(found))]
+    if len(found) > BLOCK:
+        blocks = [list(range(i, min(i + BLOCK, len(found)))) for i in range(0, len(found), BLOCK)]
         parts = [[block[i] for i in part] for block in blocks for part in agglomerate(groups.some(block))]
-        groups = groups.summed(parts)
-    return groups.summed(agglomerate(groups, least=options.least))
+    joined = agglomerate(groups.summed(parts), least=options.least)
+    parts = [[i for n in group for i in parts[n]] for group in joined]
+    return groups.summed(parts), parts
 
 
-def _main_voices(found: Groups, options: DiarizeOptions) -> Groups:
-    """Those that are somebody: they speak long enough and are no mixture; then as many as the options allow."""
+def _main_voices(found: Groups, windows: Sequence[Windows], options: DiarizeOptions) -> Groups:
+    """Those that are somebody, then as many as the options allow."""
+    kept = somebody(found, windows)
     order = [int(k) for k in np.argsort(-found.counts, kind="stable")]
-    shortest_s, longest_s = MINOR_S
-    wanted = min(longest_s, max(shortest_s, MINOR_SHARE * UNIT_S * float(found.counts.sum()))) / UNIT_S
-    enough = min(wanted, float(found.counts.max()))
-    kept: list[int] = []
-    for k in order:
-        if found.counts[k] >= enough and not _mixed(found, k, kept):
-            kept.append(k)
     kept += [k for k in order if k not in kept][: max(0, options.least - len(kept))]
     main = found.some(kept)
     return main.summed(agglomerate(main, least=options.least, most=options.most))
-
-
-def _mixed(groups: Groups, one: int, others: Sequence[int]) -> bool:
-    """Whether `one` lies between two of the others that speak longer: what is heard when both do, or change quickly.
-
-    Windows with two voices are embedded between these, and where the two often meet they make a group of their own.
-    """
-    unit = groups.sums / np.linalg.norm(groups.sums, axis=1, keepdims=True)
-    longer = [k for k in others if groups.counts[one] < MIXED_SHARE * groups.counts[k]]
-    for n, a in enumerate(longer):
-        for b in longer[:n]:
-            near_a, near_b, apart = unit[one] @ unit[a], unit[one] @ unit[b], 1 - (unit[a] @ unit[b]) ** 2
-            of_a, of_b = near_a - (unit[a] @ unit[b]) * near_b, near_b - (unit[a] @ unit[b]) * near_a
-            if min(of_a, of_b) > 0 and (of_a * near_a + of_b * near_b) / apart >= MIXED**2:
-                return True
-    return False
 
 
 def voiced(voices: Voices, decided: Sequence[Turn]) -> dict[str, NDArray[Any]]:

@@ -32,6 +32,7 @@ LEVEL_DB = -30.0  # dBFS that every stretch is brought to: the network sees powe
 SHORTEST = 20  # frames; less holds no vowel
 ENCODER_ADVICE = "install it with `pip install --no-deps resemblyzer==0.1.4`"  # what it asks for breaks other packages
 PLAIN = "ge2e-resemblyzer-0.1.4"  # the embedding alone, which older voiceprints hold
+OLDER = (PLAIN, PLAIN + "+traits-1")  # kinds of voiceprints of which only the embedding can still be compared
 BATCH = 128  # stretches in one run of the network
 
 
@@ -49,7 +50,7 @@ class VoiceEncoder(Protocol):
 class Ge2eEncoder:
     """The embedded encoder; its weights are shared and loaded once."""
 
-    name = PLAIN + "+traits-1"
+    name = PLAIN + "+traits-2"
 
     def __call__(self, stretches: list[Mel]) -> Embeddings:
         """Shape (n, 320). Raises AudioError where the weights are missing."""

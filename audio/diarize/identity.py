@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.diarize.encoder import PLAIN, Ge2eEncoder
+from audio.diarize.encoder import OLDER, PLAIN, Ge2eEncoder
 from audio.diarize.traits import embedding, lasting
 
 ALIKE = 0.61  # cosine from which a voice is known: the least that named nobody unknown on tuning meetings, 0 of 141
@@ -76,7 +76,7 @@ def identify(
 
 def comparable(kept: str, encoder: str) -> bool:
     """Whether a voiceprint of the encoder `kept` can be compared with voices of `encoder`."""
-    return kept == encoder or (kept, encoder) == (PLAIN, Ge2eEncoder.name)
+    return kept == encoder or (kept in OLDER and encoder == Ge2eEncoder.name)
 
 
 def point(voice: NDArray[Any], encoder: str) -> NDArray[Any]:

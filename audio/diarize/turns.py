@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from audio.diarize.windows import Heard
 from audio.speech import SAMPLE_RATE
 
 BRIDGED_S = 0.5  # a shorter pause does not end a turn
+REACH_S = 0.125  # before the detector says so, and after, there is speech; set on two real clips and made meetings
 NEAR_S = 0.7  # what is this near to a turn still belongs to it where nobody speaks
 
 
@@ -27,18 +28,26 @@ class Turn:
 
 
 def turns(heard: Sequence[Heard], labels: Sequence[str]) -> list[Turn]:
-    """The labelled windows of some segments; between two windows of a run the border is in the middle."""
+    """The labelled windows of some segments; between two windows of a run the border is in the middle.
+
+    What begins or ends a run reaches into the pause beside it, at most to its middle and to the segment's beginning.
+    """
     found: list[Turn] = []
-    at = 0
+    at, reach = 0, REACH_S * SAMPLE_RATE
     for segment in heard:
         own = labels[at : at + len(segment.starts)]
         at += len(segment.starts)
         middles = (segment.starts + segment.stops) / 2
+        pauses = (segment.stops[:-1] + segment.starts[1:]) / 2
         for i, speaker in enumerate(own):
             first = i == 0 or segment.runs[i - 1] != segment.runs[i]
             last = i + 1 == len(own) or segment.runs[i + 1] != segment.runs[i]
-            start = segment.starts[i] if first else (middles[i - 1] + middles[i]) / 2
-            stop = segment.stops[i] if last else (middles[i] + middles[i + 1]) / 2
+            start, stop = segment.starts[i] - reach, segment.stops[i] + reach
+            if i:
+                start = max(start, pauses[i - 1]) if first else (middles[i - 1] + middles[i]) / 2
+            if i + 1 < len(own):
+                stop = min(stop, pauses[i]) if last else (middles[i] + middles[i + 1]) / 2
+            start = max(start, segment.start)
             found.append(Turn(speaker, float(start) / SAMPLE_RATE, float(stop) / SAMPLE_RATE, segment.source))
     return joined(found)
 
@@ -121,8 +130,13 @@ def label_after(taken: Iterable[str]) -> str:
     return f"S{1 + max((int(label[1:]) for label in taken if label[1:].isdecimal()), default=0)}"
 
 
-def renamed(found: Sequence[Turn], like: Sequence[Turn], taken: Iterable[str]) -> list[Turn]:
-    """`found` with the labels of `like` where they mostly mean the same voice, and new labels for the others."""
+def relabelled(found: Sequence[Turn], labels: Mapping[str, str]) -> tuple[Turn, ...]:
+    """`found`, with other labels for some speakers."""
+    return tuple(replace(t, speaker=labels[t.speaker]) if t.speaker in labels else t for t in found)
+
+
+def shared_s(found: Sequence[Turn], like: Sequence[Turn]) -> dict[tuple[str, str], float]:
+    """Seconds that a speaker of `found` and one of `like` have in common."""
     common: dict[tuple[str, str], float] = {}
     for source in {turn.source for turn in found}:
         ours, theirs = ([turn for turn in given if turn.source == source] for given in (found, like))
@@ -130,6 +144,12 @@ def renamed(found: Sequence[Turn], like: Sequence[Turn], taken: Iterable[str]) -
             for a, b in ((ours[i], theirs[k]) for k in beside):
                 both_s = min(a.end_s, b.end_s) - max(a.start_s, b.start_s)
                 common[a.speaker, b.speaker] = common.get((a.speaker, b.speaker), 0.0) + both_s
+    return common
+
+
+def renamed(found: Sequence[Turn], like: Sequence[Turn], taken: Iterable[str]) -> list[Turn]:
+    """`found` with the labels of `like` where they mostly mean the same voice, and new labels for the others."""
+    common = shared_s(found, like)
     names: dict[str, str] = {}
     for (own, other), _ in sorted(common.items(), key=lambda item: -item[1]):
         if own not in names and other not in names.values():

@@ -19,7 +19,7 @@ from audio.speech import SAMPLE_RATE, SpeechSegment
 WINDOW = 160  # frames, 1.6 s: what the encoder was trained on
 STEP = 25  # frames, 0.25 s, from window to window; half as many windows find fewer short turns
 JOINED = SAMPLE_RATE // 5  # a shorter pause does not end a run of speech
-CHANGE = 0.366  # 1 - cosine of the windows before and after a moment, from which the voice changes there
+CHANGE = 0.358  # 1 - cosine of the windows before and after a moment, from which the voice changes there
 NEIGHBOURS = 2  # windows on either side within which only the greatest change counts
 LONG = 1.6 * SAMPLE_RATE  # stretches of one voice that are this long decide how many speakers there are
 
