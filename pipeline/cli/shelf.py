@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline import shelf as shelves
-from pipeline.cli.options import config_option, json_option
+from pipeline.cli.options import InFull, config_option, json_option
 from pipeline.config import library_home, load
 from pipeline.library import Library
 from pipeline.screen import clock
@@ -51,7 +51,7 @@ def shelve(paths: tuple[Path, ...], config: Path | None) -> None:
         raise ShelfError("none of them could be read, see above")
 
 
-@click.group("shelf", invoke_without_command=True)
+@click.group("shelf", cls=InFull, invoke_without_command=True)
 @click.pass_context
 def shelf_group(context: click.Context) -> None:
     """The documents on the shelf."""
@@ -105,7 +105,8 @@ def ask(question: tuple[str, ...], config: Path | None, as_json: bool, most: int
     for document in shelves.refresh(shelf, settings.retrieval, library):
         if document.trouble:
             _report(document)
-    hits = shelves.answers(shelf, " ".join(question), most=most)
+    found = shelves.answers(shelf, " ".join(question), most=most)
+    hits = [shelves.at_its_moment(hit, library) for hit in found]
     console = Console(highlight=False, soft_wrap=True)
     for hit in hits:
         if as_json:
