@@ -85,16 +85,6 @@ def line_of(hit: Hit) -> str:
     return passage.lines[passage.text.count("\n", 0, hit.start)] if passage.lines else ""
 
 
-def at_its_moment(hit: Hit, library: Library) -> Hit:
-    """A hit in a meeting with the time of the sentence it quotes, not of the passage around it; others as they are."""
-    if not hit.passage.lines:
-        return hit
-    meeting, line = library.meeting(hit.passage.document), line_of(hit)
-    said = Transcript.of(library.events(meeting)).utterances
-    at_s = next((u.start_s for u in said if u.id == line), hit.passage.at_s)
-    return replace(hit, passage=replace(hit.passage, at_s=at_s))
-
-
 def passages_for(shelf: Shelf, recent: Sequence[str], *, most: int = 2) -> list[Hit]:
     """Passages of documents for what is being said; only sure ones."""
     text = " ".join(recent)

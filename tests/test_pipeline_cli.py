@@ -161,6 +161,14 @@ def test_config_says_where_values_come_from(run, monkeypatch) -> None:  # type: 
     assert "RAPPORTEUR_RECOGNITION_BEAM_SIZE" in next(line for line in out.splitlines() if "beam_size: 3" in line)
 
 
+def test_a_no_is_no_interruption(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording, "-f", "txt")
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "n")
+    code, _, err = run("forget", "latest")
+    assert (code, err.strip()) == (1, "rapporteur: nothing was changed")
+    assert "talk" in run("meetings")[1]
+
+
 def test_standard_input_is_a_recording_too(run, recording, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     with recording.open("rb") as file:
         monkeypatch.setattr(sys, "stdin", type("Stdin", (), {"buffer": file}))

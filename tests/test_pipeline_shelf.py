@@ -120,8 +120,7 @@ def test_ask_quotes_documents_and_meetings_with_their_place(home: Path) -> None:
     assert "“Circuit board 5.10”" in answer.output
     answer = run("ask", "--json", "--most", "1", "Is the mascot a penguin called Waldemar?")
     found = json.loads(answer.output)
-    assert (found["meeting"], found["utterance"], found["at_s"]) == (name, "u4", 16.0)
-    assert f"{name} 0:16" in run("ask", "Is the mascot a penguin called Waldemar?").output
+    assert (found["meeting"], found["utterance"]) == (name, "u4")
     assert "penguin" in found["quote"]
 
 

@@ -15,6 +15,12 @@ from pipeline.cli.errors import EXIT_CODES
 from pipeline.cli.options import InFull
 from pipeline.config import DEFAULTS, effective
 
+REFUSED = "nothing was changed"
+INTERRUPTED = (
+    "interrupted; what was said so far is kept: the same command goes on with a recording, `rapporteur recover` with a "
+    "live meeting"
+)
+
 
 @click.group(cls=InFull, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(build.VERSION, prog_name="rapporteur")
@@ -95,8 +101,7 @@ def main() -> None:
     except tuple(EXIT_CODES) as error:
         click.echo(f"rapporteur: {error}", err=True)
         sys.exit(EXIT_CODES[type(error)])
-    except (KeyboardInterrupt, click.Abort):
-        click.echo(
-            "rapporteur: interrupted; what was said so far is kept, the same command goes on from there", err=True
-        )
-        sys.exit(130)
+    except (KeyboardInterrupt, click.Abort) as stop:
+        refused = isinstance(stop, click.Abort) and stop.__cause__ is None  # click asked, and the answer was no
+        click.echo(f"rapporteur: {REFUSED if refused else INTERRUPTED}", err=True)
+        sys.exit(1 if refused else 130)

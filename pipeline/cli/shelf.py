@@ -105,8 +105,7 @@ def ask(question: tuple[str, ...], config: Path | None, as_json: bool, most: int
     for document in shelves.refresh(shelf, settings.retrieval, library):
         if document.trouble:
             _report(document)
-    found = shelves.answers(shelf, " ".join(question), most=most)
-    hits = [shelves.at_its_moment(hit, library) for hit in found]
+    hits = shelves.answers(shelf, " ".join(question), most=most)
     console = Console(highlight=False, soft_wrap=True)
     for hit in hits:
         if as_json:
