@@ -75,7 +75,7 @@ def _print(
     for minute in minutes:
         sure = f"a task {minute['action']:.0%}, a decision {minute['decision']:.0%}"
         console.print(Text.assemble((f"{clock(minute['start_s']):>7}", "cyan"), f"  this minute: {sure}"))
-    table = Table(*(c.replace("_", " ") for c in _COLUMNS), box=None, pad_edge=False)
+    table = Table(*(c.replace("_", "\n") for c in _COLUMNS), box=None, pad_edge=False)
     for moment in moments:
         table.add_row(*(f"{moment.get(c, 0):.3g}" for c in _COLUMNS))
     console.print(table)
