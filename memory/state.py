@@ -122,8 +122,8 @@ class MemoryState:
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
             part.replace(path)
-        except OSError as error:
-            raise MindError(f"the memory could not be kept in {path} ({error.strerror}); make room there") from error
+        except (OSError, SafetensorError) as error:
+            raise MindError(f"the memory could not be kept in {path} ({error}); make room there") from error
 
     @staticmethod
     def load(path: Path) -> MemoryState:

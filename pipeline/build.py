@@ -95,6 +95,11 @@ def diarize_options(settings: Settings) -> DiarizeOptions:
     return DiarizeOptions(least=max(1, wanted.min_speakers), most=wanted.max_speakers or None)
 
 
+def _named_so(recording: Path, event: Event) -> Event:
+    """Sound that was found again may have another name by now, after which its files are called."""
+    return replace(event, source=str(recording.absolute())) if isinstance(event, Opened) else event
+
+
 class Run:
     """One command's jobs: they share one engine, which is loaded when the first of them needs it."""
 
@@ -109,10 +114,12 @@ class Run:
         self._listen_in(recording)
         opened = self._opened(recording, began)
         if not again and (found := self._library.find(opened.audio_sha256, opened.settings_sha256)) and found.finished:
-            return Job(found.title, self._library.events(found), found.duration_s, found.duration_s, True)
-        journal = self._library.create(opened) if again else self._library.open_or_resume(opened)
+            events = (_named_so(recording, event) for event in self._library.events(found))
+            return Job(found.title, events, found.duration_s, found.duration_s, True)
         length_s = duration_s(recording)
         self._long = (length_s or 0) > FILE.longest_s
+        self._able()
+        journal = self._library.create(opened) if again else self._library.open_or_resume(opened)
         from_s = max(journal.resume_point.reached.values(), default=0) / SAMPLE_RATE
         return Job(opened.title, self._events(recording, journal, series), length_s, from_s, False)
 
@@ -252,7 +259,7 @@ class Run:
         `room` chunks may wait to be heard before the tape has to wait. Raises AudioError, PipelineError or MindError.
         """
         return_memory()
-        transcriber = self._transcriber
+        transcriber = self._able()
         warm_up(transcriber)
         opened = replace(self._opened_now(wanted.title), source=wanted.source)
         if wanted.began:
@@ -311,6 +318,11 @@ class Run:
     def _transcriber(self) -> LiveTranscriber:
         threads = self._settings.recognition.threads or os.cpu_count() or 1
         return load_engine(self.chosen, threads, batches=self._long)
+
+    def _able(self) -> LiveTranscriber:
+        """The engine; AudioError before a meeting is made where the model does not know the language."""
+        self._transcriber([], self._options)
+        return self._transcriber
 
     @property
     def _options(self) -> RecognitionOptions:

@@ -28,6 +28,7 @@ from retrieval.shelf import Shelf
 
 SOMEBODY = "somebody"  # stands where the name stood
 _KEPT = {"source", "meeting", "id"}  # of Opened and utterances: what other files are found by
+_OURS = {"kind", "status", "change", "state", "by", "field"}  # hold words of this program: "Mark" is no mention there
 _PACKED = {"docx", "pdf"}  # formats whose words do not stand in their bytes
 
 
@@ -145,9 +146,9 @@ def _scrubbed(value: Any, mention: re.Pattern[str]) -> Any:
     if isinstance(value, tuple | list):
         return type(value)(_scrubbed(item, mention) for item in value)
     if isinstance(value, dict):
-        return {_scrubbed(key, mention): _scrubbed(item, mention) for key, item in value.items()}
+        return {_scrubbed(k, mention): item if k in _OURS else _scrubbed(item, mention) for k, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
-        kept = _KEPT if isinstance(value, Opened | Utterance) else set()
+        kept = _OURS | (_KEPT if isinstance(value, Opened | Utterance) else set())
         named = {f.name: getattr(value, f.name) for f in fields(value)}
         changed = {key: item if key in kept else _scrubbed(item, mention) for key, item in named.items()}
         if (
@@ -185,11 +186,13 @@ def _json(text: str, mention: re.Pattern[str]) -> str:
     def scrub(value: Any) -> Any:
         if isinstance(value, dict):
             named = isinstance(value.get("text"), str) and mention.search(value["text"])
-            return {k: [] if named and k == "words" else scrub(v) for k, v in value.items()}
+            return {
+                _scrubbed(k, mention): [] if named and k == "words" else v if k in _OURS else scrub(v)
+                for k, v in value.items()
+            }
         return [scrub(item) for item in value] if isinstance(value, list) else _scrubbed(value, mention)
 
-    whole = json.dumps(scrub(json.loads(text)), ensure_ascii=text.isascii())
-    return mention.sub(SOMEBODY, whole)  # in keys
+    return json.dumps(scrub(json.loads(text)), ensure_ascii=text.isascii())
 
 
 def _holding(folder: Path, name: str, mention: re.Pattern[str]) -> Iterator[Path]:

@@ -22,13 +22,19 @@ def recordings(named: Sequence[str], library: Library) -> list[Path]:
 
 def _received(library: Library) -> Path:
     """Standard input as a file named after its content."""
+    if sys.stdin is None:
+        raise PipelineError("standard input is closed; name a file, or pipe a recording into the command")
     folder = library.home / "received"
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
-            shutil.copyfileobj(sys.stdin.buffer, part)
-        path = folder / f"stdin-{sha256_of(Path(part.name))[:12]}"
-        Path(part.name).replace(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".") as unfinished:
+            part = Path(unfinished, "part")
+            with part.open("wb") as file:
+                shutil.copyfileobj(sys.stdin.buffer, file)
+            if not part.stat().st_size:
+                raise PipelineError("standard input held nothing; pipe a recording into the command")
+            path = folder / f"stdin-{sha256_of(part)[:12]}"
+            part.replace(path)
     except OSError as error:
         raise PipelineError(
             f"standard input could not be kept in {folder} ({error.strerror}); make room there"

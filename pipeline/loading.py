@@ -114,6 +114,7 @@ def download_bar(name: str) -> Iterator[models.Progress]:
     from rich.console import Console
 
     columns = (TextColumn(f"{name}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(name, visible=False)
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)

@@ -325,3 +325,8 @@ def test_prune_makes_one_of_two_slots_that_hold_the_same() -> None:
     assert pruned.slot_clock[0, a].tolist() == [2, 12, 12, 5, 1]
     assert pruned.slot_clock[0, b, HITS] == 0
     assert pruned.ledger.provenance[a] == ("u3", "u10")
+
+
+def test_a_state_that_cannot_be_written_is_said_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(MindError, match="could not be kept"):
+        MIND.empty().save(tmp_path / "missing" / "m.safetensors")

@@ -6,10 +6,14 @@ import json
 import subprocess
 import sys
 import wave
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from pipeline import build
+from pipeline.loading import load_engine
 
 ROOT = Path(__file__).parents[1]
 
@@ -76,6 +80,43 @@ def test_export_writes_a_meeting_again_and_edits_nothing(run, recording, tmp_pat
     run("transcribe", recording, "-o", "a", "-f", "srt")
     assert run("export", "latest", "-o", "b", "-f", "srt")[0] == 0
     assert (tmp_path / "a" / "talk.srt").read_bytes() == (tmp_path / "b" / "talk.srt").read_bytes()
+    assert run("export", "-o", "c", "-f", "txt", "--minutes", "docx")[0] == 0
+    assert {path.name for path in (tmp_path / "c").iterdir()} == {"talk.txt", "talk.minutes.docx"}
+
+
+def test_sound_that_is_found_again_under_another_name_gives_files_of_that_name(run, recording, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording, "-o", "a", "-f", "txt")
+    recording.rename(tmp_path / "renamed.wav")
+    _, _, err = run("transcribe", "renamed.wav", "-o", "b", "-f", "txt")
+    assert "transcribed before" in err
+    assert (tmp_path / "b" / "renamed.txt").read_bytes() == (tmp_path / "a" / "talk.txt").read_bytes()
+
+
+def test_a_language_the_model_does_not_know_leaves_no_meeting(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(build, "load_engine", load_engine)
+    for command in (("transcribe", recording), ("listen", "--from-file", recording, "--plain")):
+        code, _, err = run(*command, "--language", "de")
+        assert code == 3
+        assert "English only" in err
+    assert "no meeting yet" in run("meetings")[1]
+
+
+@pytest.mark.parametrize("group", [(), ("speakers",), ("items",), ("models",), ("shelf",)])
+def test_help_tells_every_command_in_a_whole_sentence(run, group) -> None:  # type: ignore[no-untyped-def]
+    commands = run(*group, "--help")[1].partition("Commands:")[2]
+    assert commands
+    assert "..." not in commands
+
+
+def test_a_terminal_that_lacks_a_letter_shows_its_code(run, recording, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording, "-f", "txt")
+    run("speakers", "name", "latest", "S1", "Jürgen")
+    shown = TextIOWrapper(BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", shown)
+    assert run("show")[0] == 0
+    shown.flush()
+    assert "lasts" in shown.buffer.getvalue().decode("ascii")
+    assert "J\\xfcrgen" in shown.buffer.getvalue().decode("ascii")
 
 
 def test_one_bad_file_of_several_does_not_stop_the_others(run, recording, tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -120,12 +161,27 @@ def test_config_says_where_values_come_from(run, monkeypatch) -> None:  # type: 
     assert "RAPPORTEUR_RECOGNITION_BEAM_SIZE" in next(line for line in out.splitlines() if "beam_size: 3" in line)
 
 
-def test_standard_input_is_a_recording_too(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_a_no_is_no_interruption(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording, "-f", "txt")
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "n")
+    code, _, err = run("forget", "latest")
+    assert (code, err.strip()) == (1, "rapporteur: nothing was changed")
+    assert "talk" in run("meetings")[1]
+
+
+def test_standard_input_is_a_recording_too(run, recording, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     with recording.open("rb") as file:
         monkeypatch.setattr(sys, "stdin", type("Stdin", (), {"buffer": file}))
         code, out, err = run("transcribe", "-", "-f", "txt")
     assert code == 0, err
     assert "It lasts" in out
+    for nothing in (None, type("Stdin", (), {"buffer": BytesIO()})):
+        monkeypatch.setattr(sys, "stdin", nothing)
+        code, _, err = run("transcribe", "-", "-f", "txt")
+        assert (code, err.count("\n")) == (4, 1), err
+        assert "standard input" in err
+    (kept,) = (tmp_path / "home" / "received").iterdir()
+    assert kept.read_bytes() == recording.read_bytes()
 
 
 def test_doctor_looks_at_everything_and_finds_the_embedded_model(run) -> None:  # type: ignore[no-untyped-def]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from audio.speech import Scores, Utterance, Word
 from pipeline import shelf as shelves
 from pipeline.cli import app
 from pipeline.config import load
-from pipeline.events import Concluded, Corrected, Event, Learned, Named, Opened, PipelineError, Said
+from pipeline.events import Concluded, Corrected, Event, Learned, Marked, Named, Opened, PipelineError, Said
 from pipeline.export import FORMATS, write
 from pipeline.export import minutes as minutes_files
 from pipeline.forgetting import forget_person, mentions
@@ -137,6 +138,25 @@ def test_who_is_not_there_changes_nothing(home: Path) -> None:
     assert "removed: 0 voiceprints, 0 lines in 0 journals, 0 memories" in done.output
     assert {path: path.read_bytes() for path in home.rglob("*.jsonl")} == before
     assert list(home.rglob(STATE))
+
+
+@pytest.mark.parametrize("name", ["Mark", "Nobody", "Open", "Action", "User", "Opens"])
+def test_a_name_that_is_a_word_of_the_program_leaves_the_events_whole(home: Path, tmp_path: Path, name: str) -> None:
+    marked = (Marked(3.0, "mark"), Named("S1", name, "user"))
+    id = held(home, "budget", (*TALK, f"{name} will call the supplier by Friday."), *marked)
+    library = Library(home)
+    events = list(library.events(library.meeting(id)))
+    minutes = tmp_path / "minutes.json"
+    minutes.write_bytes(minutes_files.render(minutes_of(events), "json"))
+    words = re.findall('"(?:kind|status|change|state|by)": ?("[a-z]+")', minutes.read_text("utf-8"))
+    assert run("forget", "--person", name, "--exports", str(tmp_path), "--yes").exit_code == 0
+    after = list(library.events(library.meeting(id)))
+    assert marked[0] in after
+    assert not [event for event in after if isinstance(event, Named) and event.name == name]
+    assert [e.kind for e in after if isinstance(e, Learned)] == [e.kind for e in events if isinstance(e, Learned)]
+    assert [i.owner.kind for i in minutes_of(after).items] == [i.owner.kind for i in minutes_of(events).items]
+    assert [i.status for i in minutes_of(after).items] == [i.status for i in minutes_of(events).items]
+    assert re.findall('"(?:kind|status|change|state|by)": ?("[a-z]+")', minutes.read_text("utf-8")) == words
 
 
 def test_a_name_that_stays_in_a_path_is_named(home: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -161,3 +162,26 @@ def test_a_task_is_changed_where_it_stands_now_whichever_meeting_is_named(series
     assert "Somebody has to book the hall" in shown
     assert "I will book the hall" in shown
     assert "done by hand" in shown
+
+
+def test_a_decision_is_no_task(held: Held, run: Typed) -> None:
+    code, _, err = held((("S1", "We have decided to use the rubber case."),))
+    assert code == 0, err
+    for command in (("done", "latest", "d1"), ("assign", "latest", "d1", "Ben"), ("due", "latest", "d1", "2026-04-01")):
+        code, _, err = run("items", *command)
+        assert code == 4
+        assert "d1 is a decision" in err
+    assert "dropped" in run("items", "drop", "latest", "d1")[1]
+    assert "decided" in run("items", "reopen", "latest", "d1")[1]
+    assert "use the hard case" in run("items", "reword", "latest", "d1", "use the hard case")[1]
+
+
+def test_what_is_piped_in_is_played_as_if_live(
+    held: Held, run: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held((("S1", "I will order thirty rubber cases."),), "-f", "txt")
+    with (tmp_path / "talk1.wav").open("rb") as file:
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=file))
+        code, out, err = run("listen", "--from-file", "-", "--pace", 0, "--plain", "-f", "txt")
+    assert code == 0, err
+    assert "thirty rubber cases" in out

@@ -126,6 +126,44 @@ def test_names_and_corrections_change_the_lines_that_are_there() -> None:
     drive(script)
 
 
+@pytest.mark.parametrize(
+    ("typed", "named"),
+    [
+        ("S1 Anna", ["S1 is Anna"]),
+        ("speaker 1 Anna Lee", ["S1 is Anna Lee"]),
+        ("1 Anna", ["S1 is Anna"]),
+        ("ben Bernd", ["S2 is Bernd"]),
+        ("me Anna", ["me is Anna"]),
+        ("S9 Anna", []),
+        ("Anna", []),
+        ("S1", []),
+        ("S10 Anna", []),
+    ],
+)
+def test_a_speaker_is_named_by_what_the_screen_calls_them(typed: str, named: list[str]) -> None:
+    async def script(pilot: Pilot[None], stand: Stand) -> None:
+        await settle(
+            pilot,
+            stand,
+            said(1, "Hello.", "S1"),
+            said(2, "Hi.", "S2"),
+            said(3, "Ho.", "me"),
+            Named("S2", "Ben", "user"),
+        )
+        await pilot.press("n", *typed, "enter")
+        assert stand.asked == named
+
+    drive(script)
+
+
+def test_text_that_comes_late_stands_where_its_time_puts_it() -> None:
+    async def script(pilot: Pilot[None], stand: Stand) -> None:
+        await settle(pilot, stand, said(1, "One."), said(3, "Three."), hearing("four", 1), said(2, "Two."))
+        assert lines(pilot, ".said") == ["   0:03  One.", "   0:06  Two.", "   0:09  Three."]
+
+    drive(script)
+
+
 def test_what_the_memory_notes_stands_beside() -> None:
     async def script(pilot: Pilot[None], stand: Stand) -> None:
         assert pilot.app.query("#nothing")
@@ -138,6 +176,7 @@ def test_what_the_memory_notes_stands_beside() -> None:
 
 def test_the_keys_pause_mark_name_and_stop() -> None:
     async def script(pilot: Pilot[None], stand: Stand) -> None:
+        await settle(pilot, stand, said(1, "Hello.", "S1"))
         await pilot.press("p", "m", "n")
         await pilot.press(*"s1 Anna", "enter")
         await pilot.press("p", "s")

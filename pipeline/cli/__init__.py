@@ -5,17 +5,24 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
+from io import TextIOWrapper
 
 import click
 
 from pipeline import build
 from pipeline.cli import devices, items, listen, machine, meetings, memory, minutes, shelf, speakers, transcribe
 from pipeline.cli.errors import EXIT_CODES
+from pipeline.cli.options import InFull
 from pipeline.config import DEFAULTS, effective
 
+REFUSED = "nothing was changed"
+INTERRUPTED = (
+    "interrupted; what was said so far is kept: the same command goes on with a recording, `rapporteur recover` with a "
+    "live meeting"
+)
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(cls=InFull, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(build.VERSION, prog_name="rapporteur")
 def app() -> None:
     """Listens to meetings, remembers, and writes down what was said."""
@@ -83,6 +90,9 @@ def tame_libraries() -> None:
 def main() -> None:
     """Run the command; every error that is the world's becomes one sentence and an exit code."""
     tame_libraries()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that is not UTF-8, a file name that is none
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(whisper_spelling(sys.argv[1:]), prog_name="rapporteur", standalone_mode=False)
     except click.ClickException as error:
@@ -91,12 +101,7 @@ def main() -> None:
     except tuple(EXIT_CODES) as error:
         click.echo(f"rapporteur: {error}", err=True)
         sys.exit(EXIT_CODES[type(error)])
-    except (KeyboardInterrupt, click.Abort):
-        click.echo(
-            "rapporteur: interrupted; what was said so far is kept, the same command goes on from there", err=True
-        )
-        sys.exit(130)
-    except BrokenPipeError:  # `rapporteur show | head`
-        with suppress(OSError):
-            sys.stdout.close()
-        sys.exit(0)
+    except (KeyboardInterrupt, click.Abort) as stop:
+        refused = isinstance(stop, click.Abort) and stop.__cause__ is None  # click asked, and the answer was no
+        click.echo(f"rapporteur: {REFUSED if refused else INTERRUPTED}", err=True)
+        sys.exit(1 if refused else 130)

@@ -144,8 +144,9 @@ def _recover(meeting: Meeting, library: Library, settings: Settings, screen: Scr
         return
     run = build.Run(_as_then(library, meeting, settings), library, warn=screen.warn)
     events = run.complete(folder, capture.unheard(folder))
-    last = list(screen.follow(events, title=meeting.title, total_s=None, from_s=meeting.duration_s))
-    screen.note(f"{meeting.title}: complete, {len(last)} events")
+    for _ in screen.follow(events, title=meeting.title, total_s=None, from_s=meeting.duration_s):
+        pass
+    screen.note(f"{meeting.title} is complete; `rapporteur minutes {meeting.id}` shows its minutes")
 
 
 def _as_then(library: Library, meeting: Meeting, settings: Settings) -> Settings:

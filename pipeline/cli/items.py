@@ -15,9 +15,9 @@ from rich.text import Text
 
 from memory.due import find_due
 from memory.minutes import Minutes
-from memory.notes import DONE, DROPPED, NOBODY, OPEN, WITHDRAWN, Change, Due, Item, Owner, to_content
+from memory.notes import DECIDED, DONE, DROPPED, NOBODY, OPEN, WITHDRAWN, Change, Due, Item, Owner, to_content
 from memory.wording import read
-from pipeline.cli.options import config_option, json_option, library_of
+from pipeline.cli.options import InFull, config_option, json_option, library_of
 from pipeline.events import Learned, PipelineError
 from pipeline.export.steps import step
 from pipeline.journal import Journal
@@ -42,7 +42,7 @@ SORTS: dict[str, Callable[[_Row], tuple[str, ...]]] = {
 }
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=InFull, invoke_without_command=True)
 @click.pass_context
 @click.option("--owner", default="", help="only those of this person; `nobody` for those that nobody took")
 @click.option("--state", default=OPEN, type=click.Choice([OPEN, DONE, DROPPED, "all"]), show_default=True)
@@ -152,7 +152,13 @@ def _command(name: str, help: str, status: str) -> None:
     @click.pass_obj
     def change(config: Path | None, meeting: str, item: str) -> None:
         made = Change("reopened" if status == OPEN else status, (), by="user")
-        _edit(config, meeting, item, lambda row: row.item.changed(made, status=status))
+
+        def changed(row: _Row) -> Item:
+            decided = row.item.kind == "decision" and status == OPEN
+            task = _task(row) if status == DONE else row.item
+            return task.changed(made, status=DECIDED if decided else status)
+
+        _edit(config, meeting, item, changed)
 
 
 _command("done", "It is done.", DONE)
@@ -171,7 +177,7 @@ def assign(config: Path | None, meeting: str, item: str, who: str) -> None:
     def assigned(row: _Row) -> Item:
         owner = _owner(row, who)
         kind = "reassigned" if row.item.owner else "assigned"
-        return row.item.changed(Change(kind, (), owner=owner, by="user"), owner=owner)
+        return _task(row).changed(Change(kind, (), owner=owner, by="user"), owner=owner)
 
     _edit(config, meeting, item, assigned)
 
@@ -184,7 +190,7 @@ def assign(config: Path | None, meeting: str, item: str, who: str) -> None:
 def due(config: Path | None, meeting: str, item: str, day: str) -> None:
     """It is due on DAY: 2026-03-20, words such as `in two weeks` (counted from today), or "" for none."""
     when = _day(day) if day else Due()
-    _edit(config, meeting, item, lambda row: row.item.changed(Change("due", (), due=when, by="user"), due=when))
+    _edit(config, meeting, item, lambda row: _task(row).changed(Change("due", (), due=when, by="user"), due=when))
 
 
 @items.command("reword")
@@ -202,6 +208,13 @@ def reword(config: Path | None, meeting: str, item: str, what: str) -> None:
     )  # fmt: skip
 
 
+def _task(row: _Row) -> Item:
+    """The item, which somebody can do. Raises PipelineError for a decision."""
+    if row.item.kind == "decision":
+        raise PipelineError(f"{row.item.id} is a decision, which nobody does; it can be reworded or dropped")
+    return row.item
+
+
 def _owner(row: _Row, who: str) -> Owner:
     label = next((p.label for p in row.minutes.people if p.name.lower() == who.strip().lower()), "")
     return Owner("speaker", label) if label else Owner("person", who.strip()) if who.strip() else NOBODY
@@ -213,7 +226,7 @@ def _found(library: Library, meeting: str, item: str) -> _Row:
     made = minutes_of(library.events(named))
     known = {each.id: each for each in made.items if each.status != WITHDRAWN}
     if item not in known:
-        listed = ", ".join(known) or "none"
+        listed = ", ".join(sorted(known)) or "none"
         raise PipelineError(f'the meeting {named.id} has no item "{item}"; it has {listed}')
     origin = _origin(known[item], named)
     here = _Row(known[item], made.said_by(known[item].owner), named, made)

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,7 +15,7 @@ import click
 
 from audio.live import Incident, LiveInput, Notify
 from audio.paced import PacedFile
-from pipeline import build, capture
+from pipeline import build, capture, inputs
 from pipeline.cli.devices import remind
 from pipeline.cli.options import (
     config_option,
@@ -56,7 +56,7 @@ class Held:
 
 
 @click.command()
-@setting_flags("recognition", "audio", "vad", "listen", "capture", "export")
+@setting_flags("recognition", "audio", "vad", "speakers", "listen", "capture", "export")
 @config_option
 @json_option
 @click.option("--from-file", type=click.Path(path_type=Path), help="play a recording as if it were live")
@@ -75,6 +75,8 @@ def listen(config: Path | None, as_json: bool, plain: bool, **given: Any) -> Non
         raise click.BadParameter("a meeting that is held now begins now", param_hint="--began")
     settings = settings_of(given, config)
     library = Library(library_home(settings))
+    if held.from_file == Path("-"):
+        held = replace(held, from_file=inputs.recordings(["-"], library)[0])
     screen = Screen(as_json=as_json)
     run = build.Run(settings, library, warn=screen.warn)
     remind(library, screen)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from audio.engines import models
 from pipeline import doctor, loading
-from pipeline.cli.options import config_option
+from pipeline.cli.options import InFull, config_option
 from pipeline.config import DEFAULTS, effective, load, user_file
 
 
@@ -51,7 +51,7 @@ def examine(config: Path | None) -> None:
         sys.exit(1)
 
 
-@click.group("models")
+@click.group("models", cls=InFull)
 def models_group() -> None:
     """Speech models: what is here, what can be pulled."""
 

@@ -12,11 +12,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.options import config_option, json_option, library_of, setting_flags, settings_of, write_files
+from pipeline.cli.options import (
+    config_option,
+    json_option,
+    library_of,
+    setting_flags,
+    settings_of,
+    write_files,
+    write_minutes,
+)
 from pipeline.cli.shelf import opened, where
 from pipeline.events import PipelineError, to_line
 from pipeline.export import OutputFolder
 from pipeline.library import MATCH_END, MATCH_START
+from pipeline.minutes import minutes_of
 from pipeline.screen import Screen, clock
 from pipeline.shelf import refresh
 from pipeline.transcript import Transcript
@@ -107,10 +116,12 @@ def search(text: tuple[str, ...], config: Path | None) -> None:
 @setting_flags("export")
 @config_option
 def export(meeting: str, config: Path | None, **given: Any) -> None:
-    """Write a meeting to files again, in the formats asked for."""
-    settings, library = settings_of(given, config), library_of(config)
+    """Write a meeting and its minutes to files again."""
+    settings, library, screen = settings_of(given, config), library_of(config), Screen()
     output = OutputFolder(Path(settings.export.output_dir or "."))
-    write_files(library.events(library.meeting(meeting)), output, settings, Screen())
+    events = list(library.events(library.meeting(meeting)))
+    write_files(events, output, settings, screen)
+    write_minutes(minutes_of(events), events, output, settings, screen)
 
 
 @click.command()

@@ -29,10 +29,7 @@ _COLUMNS = (
     "archived",
     "evicted",
     "step_ms",
-    "slots_ms",
-    "archive_ms",
-    "attention_ms",
-)
+)  # what 80 columns hold; --json has all
 
 
 @click.command()
@@ -78,9 +75,9 @@ def _print(
     for minute in minutes:
         sure = f"a task {minute['action']:.0%}, a decision {minute['decision']:.0%}"
         console.print(Text.assemble((f"{clock(minute['start_s']):>7}", "cyan"), f"  this minute: {sure}"))
-    table = Table(*(c.replace("_", " ") for c in _COLUMNS), box=None, pad_edge=False)
+    table = Table(*(c.replace("_", "\n") for c in _COLUMNS), box=None, pad_edge=False)
     for moment in moments:
-        table.add_row(*(f"{moment.get(c, 0):g}" for c in _COLUMNS))
+        table.add_row(*(f"{moment.get(c, 0):.3g}" for c in _COLUMNS))
     console.print(table)
     gone = {(e["at"], e["slot"], e["reason"], e["age"], e["hits"]) for m in moments for e in m["evictions"]}
     for at, slot, reason, age, hits in sorted(gone):

@@ -37,6 +37,17 @@ WITHOUT_EFFECT = (
 Command = Callable[..., Any]
 
 
+class InFull(click.Group):
+    """A group that lists its commands in the order in which they are needed, with whole sentences."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(limit=200)) for name, each in self.commands.items()])
+
+
 def setting_flags(*sections: str) -> Callable[[Command], Command]:
     """One flag for each setting of these sections, named and explained as in config.yaml."""
 
@@ -71,7 +82,7 @@ def settings_of(given: dict[str, Any], config: Path | None) -> Settings:
 
 
 config_option = click.option("--config", type=click.Path(path_type=Path), help="settings file instead of your own")
-json_option = click.option("--json", "as_json", is_flag=True, help="one JSON line an event, for scripts")
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of text, for scripts")
 
 
 def library_of(config: Path | None) -> Library:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from memory.minutes import Minutes
 from pipeline import shelf as shelves
-from pipeline.cli.options import config_option, json_option
+from pipeline.cli.options import InFull, config_option, json_option
 from pipeline.config import library_home, load
 from pipeline.library import Library
 from pipeline.minutes import minutes_of
@@ -54,7 +54,7 @@ def shelve(paths: tuple[Path, ...], config: Path | None) -> None:
         raise ShelfError("none of them could be read, see above")
 
 
-@click.group("shelf", invoke_without_command=True)
+@click.group("shelf", cls=InFull, invoke_without_command=True)
 @click.pass_context
 def shelf_group(context: click.Context) -> None:
     """The documents on the shelf."""

@@ -14,7 +14,7 @@ from rich.table import Table
 from audio.diarize.encoder import Ge2eEncoder
 from audio.diarize.identity import Voiceprint, comparable
 from memory.corpora import MindError
-from pipeline.cli.options import config_option, json_option, library_of
+from pipeline.cli.options import InFull, config_option, json_option, library_of
 from pipeline.config import library_home, load
 from pipeline.events import Corrected, Event, Named, PipelineError
 from pipeline.forgetting import forget_meeting, forget_person
@@ -33,7 +33,7 @@ consent_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=InFull)
 def speakers() -> None:
     """Who spoke in a meeting, and whose voice is known."""
 

@@ -108,11 +108,14 @@ class Captions(App[None]):
         self._refresh_status()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """`S1 Anna`: the label of a speaker and a name."""
-        speaker, _, name = message.value.strip().partition(" ")
+        """`S1 Anna`: a speaker and a name."""
+        typed = message.value.strip()
+        found = self.query_one(Script).named(typed)
         self._ask(shown=False)
-        if self._session and speaker and name.strip():
-            self._session.name(speaker.upper(), name.strip())
+        if self._session and found:
+            self._session.name(*found)
+        elif typed:
+            self.notify("write a speaker who has spoken and a name, such as S1 Anna", severity="warning")
 
     def action_pause(self) -> None:
         if self._session and not self._session.stopped:

@@ -78,7 +78,7 @@ class Line(Static):
 
     def tell(self, at_s: float, text: Text) -> None:
         """Everything anew."""
-        self.plain = f"{clock(at_s):>7}  {text.plain}"
+        self.at_s, self.plain = at_s, f"{clock(at_s):>7}  {text.plain}"
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(width=7, justify="right", style="dim")
         grid.add_column(ratio=1)
@@ -116,6 +116,16 @@ class Script(VerticalScroll):
                 self._said[utterance_id] = corrected, line
                 line.tell(corrected.start_s, self._spoken(corrected))
 
+    def named(self, typed: str) -> tuple[str, str] | None:
+        """Label and name from `S1 Anna`, `1 Anna` or `Speaker 1 Anna`; None where nobody so called has spoken."""
+        for label in {utterance.speaker for utterance, _ in self._said.values()} - {""}:
+            shown = display_name(label, self._names.get(label))
+            for form in (label, label.removeprefix("S"), display_name(label), shown):
+                said, name = typed[: len(form)], typed[len(form) :]
+                if said.casefold() == form.casefold() and name[:1].isspace() and name.strip():
+                    return label, name.strip()
+        return None
+
     def _say(self, utterance: Utterance) -> None:
         if growing := self._growing.pop(utterance.source, None):
             growing.remove()
@@ -139,12 +149,9 @@ class Script(VerticalScroll):
         self.mount(line)
 
     def _add(self, line: Line) -> None:
-        """Below the final text, above what grows."""
-        first = next(iter(self._growing.values()), None)
-        if first is not None and first.parent is self:
-            self.mount(line, before=first)
-        else:
-            self.mount(line)
+        """Where its time puts it, which matters when text comes late; above what grows."""
+        lines = self.query_children(Line)
+        self.mount(line, before=next((each for each in lines if each.at_s > line.at_s or _grows(each)), None))
         for old in list(self.query(".said, .mark"))[:-LINES]:
             old.remove()
         for utterance_id in list(self._said)[:-LINES]:
@@ -157,6 +164,10 @@ class Script(VerticalScroll):
     def _spoken(self, utterance: Utterance) -> Text:
         who = display_name(utterance.speaker, self._names.get(utterance.speaker))
         return Text.assemble((f"{who}: " if who else "", "bold"), utterance.text.strip())
+
+
+def _grows(line: Line) -> bool:
+    return line.has_class("growing")
 
 
 def provisional(hypothesis: Hypothesis) -> Text:
