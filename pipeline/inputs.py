@@ -16,12 +16,16 @@ from pipeline.library import Library
 
 def recordings(named: Sequence[str], library: Library) -> list[Path]:
     """The files that the arguments mean; standard input is kept in the library first, like all audio."""
+    if "" in named:  # an empty variable of a script, not the folder that Path("") is
+        raise PipelineError("a recording is named by nothing; give a file, a folder or -")
     files = expand([Path(name) for name in named if name != "-"]) if any(name != "-" for name in named) else []
     return [*files, *([_received(library)] if "-" in named else [])]
 
 
 def _received(library: Library) -> Path:
     """Standard input as a file named after its content."""
+    if sys.stdin is None:
+        raise PipelineError("standard input is closed; name a file, or pipe a recording into the command")
     folder = library.home / "received"
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -146,3 +146,31 @@ def test_the_command_starts_without_what_takes_seconds_to_import(modules: str, s
     program = f"import sys, {modules}; print(*[name for name in {slow} if name in sys.modules])"
     started = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert started.stdout.split() == []
+
+
+def test_a_full_disk_behind_the_output_is_one_sentence(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording, "-f", "txt")
+    monkeypatch.setattr(sys.stdout, "write", lambda text: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    code, _, err = run("show")
+    assert code == 1
+    assert err == "rapporteur: the output cannot be used (No space left on device); make room or give access\n"
+
+
+def test_a_closed_standard_input_is_one_sentence(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording, "-f", "txt")
+    monkeypatch.setattr(sys, "stdin", None)
+    code, _, err = run("transcribe", "-")
+    assert (code, "standard input is closed" in err) == (4, True)
+    code, _, err = run("forget", "latest")
+    assert (code, "--yes" in err) == (2, True)
+    assert "talk" in run("meetings")[1]
+
+
+def test_an_empty_name_is_not_the_folder_one_is_in(run, recording) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = run("transcribe", "")
+    assert (code, "named by nothing" in err) == (4, True)
+
+
+def test_listening_into_a_folder_that_cannot_be_written_begins_no_meeting(run, recording) -> None:  # type: ignore[no-untyped-def]
+    assert run("listen", "--from-file", recording, "--plain", "--pace", "0", "-o", recording)[0] == 4
+    assert "no meeting yet" in run("meetings")[1]

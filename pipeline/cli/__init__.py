@@ -100,3 +100,7 @@ def main() -> None:
         with suppress(OSError):
             sys.stdout.close()
         sys.exit(0)
+    except OSError as error:  # the disk behind `rapporteur show > file` is full
+        place = error.filename or "the output"
+        click.echo(f"rapporteur: {place} cannot be used ({error.strerror}); make room or give access", err=True)
+        sys.exit(1)

@@ -25,7 +25,7 @@ def show_config(config: Path | None) -> None:
     width = max(len(f"{s.key}: {s.value}") for s in settings)
     for setting in settings:
         origin = "" if setting.origin == "default" else f"  <- {setting.origin}"
-        click.echo(f"{f'{setting.key}: {_written(setting.value)}':<{min(width, 60)}}{origin}")
+        click.echo(f"{f'{setting.key}: {_written(setting.value)}':<{min(width, 60)}}{origin}".rstrip())
     click.echo(f"\nYour settings: {config or user_file()}   All defaults, explained: {DEFAULTS}")
 
 

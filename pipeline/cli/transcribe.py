@@ -17,6 +17,7 @@ from pipeline.cli.options import (
     config_option,
     json_option,
     moment,
+    output_of,
     setting_flags,
     settings_of,
     whisper_flags,
@@ -25,7 +26,6 @@ from pipeline.cli.options import (
 )
 from pipeline.config import library_home
 from pipeline.events import PipelineError
-from pipeline.export import OutputFolder
 from pipeline.library import Library
 from pipeline.minutes import minutes_of
 from pipeline.screen import Screen
@@ -59,9 +59,7 @@ def transcribe(
     settings = settings_of(given, config)
     library = Library(library_home(settings))
     run = build.Run(settings, library, warn=screen.warn)
-    output = OutputFolder(Path(settings.export.output_dir)) if settings.export.output_dir else None
-    if output:
-        output.prepare()
+    output = output_of(settings)
     failures: list[Exception] = []
     sources = inputs.recordings(files, library)
     for source in sources:
