@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,7 +168,6 @@ class _Tape:
 
     def __init__(self) -> None:
         self._pieces: list[_Piece] = []
-        self._open: tuple[Path, BinaryIO] | None = None
 
     @property
     def stop(self) -> int:
