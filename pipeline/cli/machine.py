@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from audio.engines import models
@@ -39,7 +39,7 @@ def _written(value: Any) -> str:
 @config_option
 def examine(config: Path | None) -> None:
     """Say what works here and what to install for the rest."""
-    table = Table(box=None, show_header=False, pad_edge=False)
+    table = Table("", "", Column(overflow="fold"), box=None, show_header=False, pad_edge=False)  # paths are not cut off
     findings = doctor.examine(load(file=config))
     for finding in findings:
         mark, style = {"ok": ("works", "green"), "missing": ("missing", "yellow"), "broken": ("broken", "red")}[
