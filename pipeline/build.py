@@ -46,7 +46,7 @@ from pipeline.loading import (
     returning_memory,
     warm_up,
 )
-from pipeline.meeting import Attribute, Heard, Parts, Recognized, Stage, hear, keep, meet, staged
+from pipeline.meeting import Attribute, Heard, Parts, Recognized, Stage, hear, keep, meet, names_follow, staged
 from pipeline.mind import Carry, remember
 from pipeline.minutes import MinutesStage
 from pipeline.series import Series
@@ -160,7 +160,7 @@ class Run:
         return diarize(chunks, wanted.pipeline, diarize_options(self._settings), allowed=wanted.sha256, offline=offline)
 
     def _stages(self, folder: Path, series: str = "") -> tuple[Stage, ...]:
-        """What listens to the words of the meeting in this folder: the memory, the shelf, the taker of notes."""
+        """What listens to the meeting in this folder: the keeper of names, the memory, the shelf, the taker of notes."""
         carried: tuple[Item, ...] = ()
         carry = None
         if series:
@@ -170,7 +170,7 @@ class Run:
             carry = Carry(belongs.state_path, folder.name)
         memory = (remember(lambda: self._mind, folder, carry),) if self._settings.memory.enabled else ()
         passages = (PassageStage(self._shelf),) if self._shelf is not None else ()
-        return (*memory, *passages, MinutesStage(carried), *self.after_notes())
+        return (names_follow, *memory, *passages, MinutesStage(carried), *self.after_notes())
 
     def after_notes(self) -> tuple[Stage, ...]:
         """What works on notes that were taken."""
