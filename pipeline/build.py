@@ -160,7 +160,7 @@ class Run:
         return diarize(chunks, wanted.pipeline, diarize_options(self._settings), allowed=wanted.sha256, offline=offline)
 
     def _stages(self, folder: Path, series: str = "") -> tuple[Stage, ...]:
-        """What listens to the meeting in this folder: the keeper of names, the memory, the shelf, the taker of notes."""
+        """What listens to the meeting in this folder: who keeps the names, the memory, the shelf, the taker of notes."""
         carried: tuple[Item, ...] = ()
         carry = None
         if series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -72,7 +73,7 @@ class Captions(App[None]):
         with Horizontal(id="middle"):
             yield Script(id="script")
             yield Notes(id="notes")
-        yield Input(id="ask", placeholder="S1 Anna")
+        yield Input(id="ask", placeholder="1 Anna")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -108,11 +109,13 @@ class Captions(App[None]):
         self._refresh_status()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """`S1 Anna`: the label of a speaker and a name."""
-        speaker, _, name = message.value.strip().partition(" ")
+        """A speaker as a label or as the captions say it, and a name: `S1 Anna`, `Speaker 1 Anna`, `1 Anna`."""
+        told = re.fullmatch(r"(?:speaker\s*|s)?(\d+)\s+(\S.*)", message.value.strip(), re.IGNORECASE)
         self._ask(shown=False)
-        if self._session and speaker and name.strip():
-            self._session.name(speaker.upper(), name.strip())
+        if self._session and told:
+            self._session.name(f"S{int(told[1])}", told[2])
+        elif message.value.strip():
+            self.notify("write the number of a speaker and a name, such as 1 Anna", severity="warning")
 
     def action_pause(self) -> None:
         if self._session and not self._session.stopped:
