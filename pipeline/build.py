@@ -85,6 +85,11 @@ class LiveJob:
     folder: Path  # where it is kept
 
 
+def _read_from(source: str, events: Iterable[Event]) -> Iterator[Event]:
+    """A meeting's events, with the recording where the user has it now: files are named after it and play it."""
+    return (replace(event, source=source) if isinstance(event, Opened) else event for event in events)
+
+
 def diarize_options(settings: Settings) -> DiarizeOptions:
     """How many speakers there may be."""
     wanted = settings.speakers
@@ -109,7 +114,8 @@ class Run:
         self._listen_in(recording)
         opened = self._opened(recording, began)
         if not again and (found := self._library.find(opened.audio_sha256, opened.settings_sha256)) and found.finished:
-            return Job(found.title, self._library.events(found), found.duration_s, found.duration_s, True)
+            events = _read_from(opened.source, self._library.events(found))
+            return Job(found.title, events, found.duration_s, found.duration_s, True)
         journal = self._library.create(opened) if again else self._library.open_or_resume(opened)
         length_s = duration_s(recording)
         self._long = (length_s or 0) > FILE.longest_s
@@ -126,7 +132,7 @@ class Run:
         """What the journal has already, at least Opened, then what is heard now."""
         with journal:
             past = list(read(journal.path))
-            yield from past
+            yield from _read_from(str(recording.absolute()), past)
             chunks = file_source(recording, channels=self._settings.audio.channels)
             stages = self._stages(journal.path.parent, series)
             parts = replace(self._parts, attribute=self.attribution(recording), stages=stages)
@@ -160,7 +166,7 @@ class Run:
         return diarize(chunks, wanted.pipeline, diarize_options(self._settings), allowed=wanted.sha256, offline=offline)
 
     def _stages(self, folder: Path, series: str = "") -> tuple[Stage, ...]:
-        """What listens to the meeting in this folder: who keeps the names, the memory, the shelf, the taker of notes."""
+        """What hears the meeting in this folder: who keeps the names, the memory, the shelf, the taker of notes."""
         carried: tuple[Item, ...] = ()
         carry = None
         if series:

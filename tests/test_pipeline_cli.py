@@ -51,6 +51,15 @@ def test_the_same_command_finds_what_was_done_and_again_does_it_anew(run, record
     assert run("meetings")[1].count("embedded") == 2
 
 
+def test_a_recording_under_another_name_gives_files_of_that_name(run, recording, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording, "-o", "a", "-f", "txt")
+    recording.rename(tmp_path / "budget.wav")
+    code, _, err = run("transcribe", tmp_path / "budget.wav", "-o", "b", "-f", "txt")
+    assert (code, "transcribed before" in err) == (0, True)
+    assert "budget.txt" in {path.name for path in (tmp_path / "b").iterdir()}
+    assert run("verify", tmp_path / "b" / "budget.minutes.md")[0] == 0
+
+
 def test_json_gives_one_event_a_line(run, recording) -> None:  # type: ignore[no-untyped-def]
     code, out, _ = run("transcribe", recording, "--json", "-f", "txt")
     events = [json.loads(line)["event"] for line in out.splitlines()]
