@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import time
 from collections import deque
@@ -13,7 +14,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from audio.link import Link, WatchOptions
-from audio.live import Incident, Level, Notify
+from audio.live import Incident, Level, Notify, dbfs
 from audio.speech import SAMPLE_RATE, AudioChunk, Samples
 from audio.streams import Block, Device, Happening, OpenStream
 from audio.timeline import Track
@@ -89,11 +90,7 @@ class _Meter:
         while len(self._blocks) > 1 and sum(n for n, _, _ in self._blocks) - self._blocks[0][0] >= LEVEL_S * rate_hz:
             self._blocks.popleft()
         lengths, squares, peaks = zip(*self._blocks, strict=True)
-        return Level(_db(np.sqrt(sum(squares) / max(sum(lengths), 1))), _db(max(peaks)))
-
-
-def _db(amplitude: float) -> float:
-    return float(20 * np.log10(amplitude)) if amplitude > 0 else -np.inf
+        return Level(dbfs(math.sqrt(sum(squares) / max(sum(lengths), 1))), dbfs(max(peaks)))
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +16,11 @@ class Level:
 
     rms_db: float
     peak_db: float
+
+
+def dbfs(amplitude: float) -> float:
+    """An amplitude of 0 to 1 in dB of full scale."""
+    return 20 * math.log10(amplitude) if amplitude > 0 else -math.inf
 
 
 @dataclass(frozen=True)

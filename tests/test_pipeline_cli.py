@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -163,6 +164,15 @@ def test_a_full_disk_behind_the_output_is_one_sentence(run, recording, monkeypat
     code, _, err = run("show")
     assert code == 1
     assert err == "rapporteur: the output cannot be used (No space left on device); make room or give access\n"
+
+
+def test_letters_that_the_output_has_no_sign_for_are_no_error(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording.rename(recording.with_name("Büro.wav")), "-f", "txt")
+    plain = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", plain)
+    assert run("show")[0] == 0
+    plain.flush()
+    assert b"B?ro" in plain.buffer.getvalue()  # type: ignore[attr-defined]
 
 
 def test_a_closed_standard_input_is_one_sentence(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable
@@ -80,9 +81,17 @@ def tame_libraries() -> None:
     os.environ.setdefault("LRU_CACHE_CAPACITY", "128")
 
 
+def print_anything() -> None:
+    """A letter that the terminal has no sign for becomes a question mark, as with whisper's command, not an error."""
+    for stream in (sys.stdout, sys.stderr):  # None where it is closed
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+
+
 def main() -> None:
     """Run the command; every error that is the world's becomes one sentence and an exit code."""
     tame_libraries()
+    print_anything()
     try:
         app(whisper_spelling(sys.argv[1:]), prog_name="rapporteur", standalone_mode=False)
     except click.ClickException as error:

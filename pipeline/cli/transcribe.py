@@ -8,8 +8,6 @@ from typing import Any
 
 import click
 
-from audio.speech import AudioError
-from memory.corpora import MindError
 from pipeline import build, inputs
 from pipeline.cli.errors import EXIT_CODES
 from pipeline.cli.options import (
@@ -25,7 +23,6 @@ from pipeline.cli.options import (
     write_minutes,
 )
 from pipeline.config import library_home
-from pipeline.events import PipelineError
 from pipeline.library import Library
 from pipeline.minutes import minutes_of
 from pipeline.screen import Screen
@@ -73,7 +70,7 @@ def transcribe(
             if output:
                 write_files(events, output, settings, screen)
                 write_minutes(minutes, events, output, settings, screen)
-        except (AudioError, PipelineError, MindError) as error:
+        except tuple(EXIT_CODES) as error:
             if len(sources) == 1:
                 raise
             failures.append(error)
