@@ -51,7 +51,7 @@ from pipeline.mind import Carry, remember
 from pipeline.minutes import MinutesStage
 from pipeline.series import Series
 from pipeline.settings import Settings
-from pipeline.shelf import PassageStage, open_shelf, refresh
+from pipeline.shelf import PassageStage, open_shelf, prompted, refresh
 from pipeline.transcript import said_before
 from pipeline.voiceprints import Voiceprints
 from retrieval.passage import ShelfError
@@ -105,6 +105,10 @@ class Run:
 
     def __init__(self, settings: Settings, library: Library, *, warn: Say) -> None:
         self._settings, self._library, self._warn = settings, library, warn
+        try:
+            self._settings = prompted(settings, library.home)
+        except ShelfError as error:
+            warn(f"the recogniser expects no names of documents: {error}")
         self._long = False  # a recording of more than one window is to be transcribed
         if settings.recognition.offline:
             models.go_offline()

@@ -72,9 +72,8 @@ def _events(found: Recognized) -> Iterator[Event]:
         case Batch():
             yield from (Said(utterance) for utterance in found.utterances)
             yield from (Reached(source, sample) for source, sample in found.reached.items())
-            if (
-                found.utterances and not found.reached
-            ):  # earlier speech is still to be done; this much is kept and shown all the same
+            if found.utterances and not found.reached:
+                # Earlier speech is still to be done. `keep` holds a Said back until another event comes: here is one.
                 yield Hearing(Hypothesis("", 0.0, 0.0))
         case Hypothesis():
             yield Hearing(found)

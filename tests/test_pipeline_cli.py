@@ -7,10 +7,16 @@ import json
 import subprocess
 import sys
 import wave
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from audio.engines import RecognitionOptions, RecognizedWindow
+from audio.speech import Samples
+from pipeline import build
+from tests.fakes import FakeTranscriber
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,6 +65,22 @@ def test_a_recording_under_another_name_gives_files_of_that_name(run, recording,
     assert (code, "transcribed before" in err) == (0, True)
     assert "budget.txt" in {path.name for path in (tmp_path / "b").iterdir()}
     assert run("verify", tmp_path / "b" / "budget.minutes.md")[0] == 0
+
+
+def test_names_that_stand_in_documents_are_expected(run, recording, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    expected = []
+
+    class Listening(FakeTranscriber):
+        def __call__(self, windows: Sequence[Samples], options: RecognitionOptions) -> list[RecognizedWindow]:
+            expected.append(options.hotwords)
+            return super().__call__(windows, options)
+
+    monkeypatch.setattr(build, "load_engine", lambda *_, **__: Listening())
+    (tmp_path / "plan.md").write_text("# Plan\n\nWe buy the Zigbee radio. Then we test the Zigbee radio.\n")
+    assert run("shelve", tmp_path / "plan.md")[0] == 0
+    monkeypatch.setenv("RAPPORTEUR_RETRIEVAL_PROMPT_TERMS", "3")
+    assert run("transcribe", recording, "-f", "txt")[0] == 0
+    assert set(expected) == {"Zigbee"}
 
 
 def test_json_gives_one_event_a_line(run, recording) -> None:  # type: ignore[no-untyped-def]

@@ -174,9 +174,8 @@ def forget(meeting: str, person: str, exports: tuple[Path, ...], yes: bool, conf
         )
         return
     try:
-        remade = memories_without(
-            library, person, lambda: load_mind(settings), lambda _: None
-        )  # forget_person tells it
+        # a damaged series is told by forget_person
+        remade = memories_without(library, person, lambda: load_mind(settings), lambda _: None)
     except MindError as error:
         remade = []
         _warn(f"series of theirs begin with an empty memory: {error}")
