@@ -197,6 +197,14 @@ def test_letters_that_the_output_has_no_sign_for_are_no_error(run, recording, mo
     assert b"B?ro" in plain.buffer.getvalue()  # type: ignore[attr-defined]
 
 
+def test_a_question_that_is_answered_with_no_changes_nothing(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording, "-f", "txt")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    code, _, err = run("forget", "latest")
+    assert (code, err.splitlines()[-1]) == (1, "rapporteur: nothing was changed")
+    assert "talk" in run("meetings")[1]
+
+
 def test_a_closed_standard_input_is_one_sentence(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     run("transcribe", recording, "-f", "txt")
     monkeypatch.setattr(sys, "stdin", None)

@@ -100,9 +100,14 @@ def main() -> None:
     except tuple(EXIT_CODES) as error:
         click.echo(f"rapporteur: {error}", err=True)
         sys.exit(EXIT_CODES[type(error)])
-    except (KeyboardInterrupt, click.Abort):
+    except click.Abort:  # the answer to a question was no
+        click.echo("rapporteur: nothing was changed", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
         click.echo(
-            "rapporteur: interrupted; what was said so far is kept, the same command goes on from there", err=True
+            "rapporteur: interrupted; what was said so far is kept: with a recording the same command goes on from there, "
+            "a live meeting is finished by `rapporteur recover`",
+            err=True,
         )
         sys.exit(130)
     except BrokenPipeError:  # `rapporteur show | head`

@@ -90,8 +90,8 @@ class Captions(App[None]):
         self.query_one(Notes).set_class(self.size.width < NARROW, "narrow")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A past meeting cannot be paused or stopped."""
-        return action not in ("pause", "mark", "name", "stop") or self._session is not None or action == "stop"
+        """A past meeting can only be watched and left."""
+        return action not in ("pause", "mark", "name") or self._session is not None
 
     def on_captions_came(self, message: Came) -> None:
         event = message.event
