@@ -194,7 +194,7 @@ def test_letters_that_the_output_has_no_sign_for_are_no_error(run, recording, mo
     monkeypatch.setattr(sys, "stdout", plain)
     assert run("show")[0] == 0
     plain.flush()
-    assert b"B?ro" in plain.buffer.getvalue()  # type: ignore[attr-defined]
+    assert b"B?ro" in plain.buffer.getvalue()
 
 
 def test_a_question_that_is_answered_with_no_changes_nothing(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]

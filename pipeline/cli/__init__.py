@@ -105,8 +105,8 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         click.echo(
-            "rapporteur: interrupted; what was said so far is kept: with a recording the same command goes on from there, "
-            "a live meeting is finished by `rapporteur recover`",
+            "rapporteur: interrupted; what was said so far is kept: with a recording the same command goes on from "
+            "there, a live meeting is finished by `rapporteur recover`",
             err=True,
         )
         sys.exit(130)
