@@ -12,7 +12,7 @@ from typing import Protocol
 
 from audio.speech import Word
 
-LOCAL_AGREEMENT, ALIGN_ATT = "local-agreement", "align-att"
+ALIGN_ATT = "align-att"  # as the settings call it
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from audio.link import Link, WatchOptions
-from audio.live import Incident, Level, Notify, decibels
+from audio.live import Incident, Level, Notify, dbfs
 from audio.speech import SAMPLE_RATE, AudioChunk, Samples
 from audio.streams import Block, Device, Happening, OpenStream
 from audio.timeline import Track
@@ -90,7 +90,7 @@ class _Meter:
         while len(self._blocks) > 1 and sum(n for n, _, _ in self._blocks) - self._blocks[0][0] >= LEVEL_S * rate_hz:
             self._blocks.popleft()
         lengths, squares, peaks = zip(*self._blocks, strict=True)
-        return Level(decibels(math.sqrt(sum(squares) / max(sum(lengths), 1))), decibels(max(peaks)))
+        return Level(dbfs(math.sqrt(sum(squares) / max(sum(lengths), 1))), dbfs(max(peaks)))
 
 
 @dataclass

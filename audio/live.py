@@ -18,9 +18,9 @@ class Level:
     peak_db: float
 
 
-def decibels(amplitude: float) -> float:
-    """An amplitude of full scale 1 in dBFS."""
-    return 20 * math.log10(amplitude) if amplitude > 0 else float("-inf")
+def dbfs(amplitude: float) -> float:
+    """An amplitude of 0 to 1 in dB of full scale."""
+    return 20 * math.log10(amplitude) if amplitude > 0 else -math.inf
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from threading import Condition
 
 import numpy as np
 
-from audio.live import Level, decibels
+from audio.live import Level, dbfs
 from audio.sources import Channels, file_source
 from audio.speech import SAMPLE_RATE, AudioChunk, Samples
 
@@ -90,4 +90,4 @@ def level_of(samples: Samples) -> Level:
     if not len(samples):
         return SILENT
     rms, peak = float(np.sqrt(np.mean(np.square(samples)))), float(np.abs(samples).max())
-    return Level(decibels(rms), decibels(peak))
+    return Level(dbfs(rms), dbfs(peak))

@@ -191,6 +191,7 @@ class _Recorder:
         if stretch and stretch.stop == chunk.start and chunk.start - stretch.start < LONGEST:
             return stretch
         if stretch:
+            del self._open[chunk.source]  # first: where the disk refuses what follows, it is tried once more
             self._syncer.release(stretch.file)
             stretch.file.close()
         name = f"{self._count + 1:04}.s16le"

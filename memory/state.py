@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,9 @@ class MemoryState:
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
             part.replace(path)
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError) as error:  # the second: a full disk, in the library's own words
+            with suppress(OSError):
+                part.unlink()
             raise MindError(f"the memory could not be kept in {path} ({error}); make room there") from error
 
     @staticmethod

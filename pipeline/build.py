@@ -46,12 +46,12 @@ from pipeline.loading import (
     returning_memory,
     warm_up,
 )
-from pipeline.meeting import Attribute, Heard, Parts, Recognized, Stage, hear, keep, meet, staged
+from pipeline.meeting import Attribute, Heard, Parts, Recognized, Stage, hear, keep, meet, names_follow, staged
 from pipeline.mind import Carry, remember
 from pipeline.minutes import MinutesStage
 from pipeline.series import Series
 from pipeline.settings import Settings
-from pipeline.shelf import PassageStage, open_shelf, refresh
+from pipeline.shelf import PassageStage, open_shelf, prompted, refresh
 from pipeline.transcript import said_before
 from pipeline.voiceprints import Voiceprints
 from retrieval.passage import ShelfError
@@ -85,6 +85,11 @@ class LiveJob:
     folder: Path  # where it is kept
 
 
+def _read_from(source: str, events: Iterable[Event]) -> Iterator[Event]:
+    """A meeting's events, with the recording where the user has it now: files are named after it and play it."""
+    return (replace(event, source=source) if isinstance(event, Opened) else event for event in events)
+
+
 def diarize_options(settings: Settings) -> DiarizeOptions:
     """How many speakers there may be."""
     wanted = settings.speakers
@@ -95,16 +100,15 @@ def diarize_options(settings: Settings) -> DiarizeOptions:
     return DiarizeOptions(least=max(1, wanted.min_speakers), most=wanted.max_speakers or None)
 
 
-def _named_so(recording: Path, event: Event) -> Event:
-    """Sound that was found again may have another name by now, after which its files are called."""
-    return replace(event, source=str(recording.absolute())) if isinstance(event, Opened) else event
-
-
 class Run:
     """One command's jobs: they share one engine, which is loaded when the first of them needs it."""
 
     def __init__(self, settings: Settings, library: Library, *, warn: Say) -> None:
         self._settings, self._library, self._warn = settings, library, warn
+        try:
+            self._settings = prompted(settings, library.home)
+        except ShelfError as error:
+            warn(f"the recogniser expects no names of documents: {error}")
         self._long = False  # a recording of more than one window is to be transcribed
         if settings.recognition.offline:
             models.go_offline()
@@ -114,7 +118,7 @@ class Run:
         self._listen_in(recording)
         opened = self._opened(recording, began)
         if not again and (found := self._library.find(opened.audio_sha256, opened.settings_sha256)) and found.finished:
-            events = (_named_so(recording, event) for event in self._library.events(found))
+            events = _read_from(opened.source, self._library.events(found))
             return Job(found.title, events, found.duration_s, found.duration_s, True)
         length_s = duration_s(recording)
         self._long = (length_s or 0) > FILE.longest_s
@@ -133,7 +137,7 @@ class Run:
         """What the journal has already, at least Opened, then what is heard now."""
         with journal:
             past = list(read(journal.path))
-            yield from past
+            yield from _read_from(str(recording.absolute()), past)
             chunks = file_source(recording, channels=self._settings.audio.channels)
             stages = self._stages(journal.path.parent, series)
             parts = replace(self._parts, attribute=self.attribution(recording), stages=stages)
@@ -167,7 +171,7 @@ class Run:
         return diarize(chunks, wanted.pipeline, diarize_options(self._settings), allowed=wanted.sha256, offline=offline)
 
     def _stages(self, folder: Path, series: str = "") -> tuple[Stage, ...]:
-        """What listens to the words of the meeting in this folder: the memory, the shelf, the taker of notes."""
+        """What hears the meeting in this folder: who keeps the names, the memory, the shelf, the taker of notes."""
         carried: tuple[Item, ...] = ()
         carry = None
         if series:
@@ -177,7 +181,7 @@ class Run:
             carry = Carry(belongs.state_path, folder.name)
         memory = (remember(lambda: self._mind, folder, carry),) if self._settings.memory.enabled else ()
         passages = (PassageStage(self._shelf),) if self._shelf is not None else ()
-        return (*memory, *passages, MinutesStage(carried), *self.after_notes())
+        return (names_follow, *memory, *passages, MinutesStage(carried), *self.after_notes())
 
     def after_notes(self) -> tuple[Stage, ...]:
         """What works on notes that were taken."""

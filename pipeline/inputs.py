@@ -16,6 +16,8 @@ from pipeline.library import Library
 
 def recordings(named: Sequence[str], library: Library) -> list[Path]:
     """The files that the arguments mean; standard input is kept in the library first, like all audio."""
+    if "" in named:  # an empty variable of a script, not the folder that Path("") is
+        raise PipelineError("a recording is named by nothing; give a file, a folder or -")
     files = expand([Path(name) for name in named if name != "-"]) if any(name != "-" for name in named) else []
     return [*files, *([_received(library)] if "-" in named else [])]
 

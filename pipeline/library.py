@@ -96,7 +96,8 @@ class Library:
         self._folders = home / MEETINGS
         self._index = home / "index.sqlite"
         try:
-            self._folders.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in (home, self._folders):  # each by itself: the mode is not that of parents made on the way
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise PipelineError(
                 f"the library folder {home} cannot be made ({error.strerror}); set library.home to one you may write"
@@ -130,14 +131,13 @@ class Library:
         return self._select("true", ())
 
     def meeting(self, key: str) -> Meeting:
-        """The meeting with this id, the only one whose id begins or ends so, or the newest for "latest"."""
+        """The meeting with this id, the only one with this in its id, or the newest for "latest"."""
         known = {meeting.id: meeting for meeting in self.meetings()}
         if not known:
             raise PipelineError("there is no meeting yet; `rapporteur transcribe FILE` makes one")
         if key == "latest":
             return next(iter(known.values()))
-        fitting = [i for i in known if key and (i.startswith(key) or i.endswith(f"-{key}"))]
-        fitting = [key] if key in known else fitting
+        fitting = [key] if key in known else [id for id in known if key and key in id]
         if len(fitting) == 1:
             return known[fitting[0]]
         if fitting:
@@ -216,6 +216,8 @@ class Library:
 
     def _with_index(self, work: Callable[[sqlite3.Connection], Result], *, made_again: bool = False) -> Result:
         """`work` on an index that is up to date; one that is damaged or of a later version is made again, once."""
+        with suppress(OSError):  # it is there, or SQLite says what is wrong
+            self._index.touch(mode=0o600, exist_ok=False)  # all that was said stands in it
         try:
             with closing(sqlite3.connect(self._index, timeout=30)) as db, db:
                 _prepare(db)  # from here on we are alone, so that no stale journal is indexed after its deletion

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from audio.engines import LiveTranscriber, RecognitionOptions, models
@@ -111,9 +112,7 @@ def load_mind(settings: Settings) -> Mind:
 @contextmanager
 def download_bar(name: str) -> Iterator[models.Progress]:
     """A bar on stderr that shows itself once bytes come."""
-    from rich.console import Console
-
-    columns = (TextColumn(f"{name}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(name, visible=False)

@@ -72,9 +72,8 @@ def _events(found: Recognized) -> Iterator[Event]:
         case Batch():
             yield from (Said(utterance) for utterance in found.utterances)
             yield from (Reached(source, sample) for source, sample in found.reached.items())
-            if (
-                found.utterances and not found.reached
-            ):  # earlier speech is still to be done; this much is kept and shown all the same
+            if found.utterances and not found.reached:
+                # Earlier speech is still to be done. `keep` holds a Said back until another event comes: here is one.
                 yield Hearing(Hypothesis("", 0.0, 0.0))
         case Hypothesis():
             yield Hearing(found)
@@ -92,6 +91,37 @@ def speakers_found(batch: Batch, named: dict[str, str]) -> Iterator[Event]:
         if named.get(identity.speaker, "") != identity.person:
             named[identity.speaker] = identity.person
             yield Named(identity.speaker, identity.person, "voiceprint", identity.confidence)
+
+
+def names_follow(past: Iterable[Event], events: Iterable[Event]) -> Iterator[Event]:
+    """A stage: a speaker whom the user named keeps the name where the last word gives all that he said to another.
+
+    Not where the user named that other one, too.
+    """
+    first: dict[str, str] = {}  # utterance -> its speaker when it was said
+    last: dict[str, str] = {}
+    names: dict[str, str] = {}
+
+    def note(event: Event) -> None:
+        match event:
+            case Said(utterance):
+                first[utterance.id] = last[utterance.id] = utterance.speaker
+            case Corrected(field="speaker"):
+                last[event.utterance_id] = event.value
+            case Named(by="user"):
+                names[event.speaker] = event.name
+
+    for event in past:
+        note(event)
+    for event in events:
+        if isinstance(event, Concluded):
+            for label in [label for label, name in names.items() if name and label not in last.values()]:
+                now = Counter(last[id] for id, speaker in first.items() if speaker == label)
+                if now and not names.get(into := now.most_common(1)[0][0]):
+                    names[into] = names[label]
+                    yield Named(into, names[label], "user")
+        note(event)
+        yield event
 
 
 def keep(events: Iterable[Event], journal: Journal) -> Iterator[Event]:

@@ -59,9 +59,9 @@ def meeting_passages(meeting: Meeting, transcript: Transcript) -> Iterator[Passa
 
     def passage() -> Passage:
         text = "\n".join(" ".join(u.text.split()) for u in waiting)
-        ids = tuple(u.id for u in waiting)
-        place = {"lines": ids, "at_s": waiting[0].start_s}
-        return Passage(meeting.id, transcript.audio_sha256, text, at, at + len(text), meeting.title, **place)  # type: ignore[arg-type]
+        ids, at_s = tuple(u.id for u in waiting), waiting[0].start_s
+        sha256, stop = transcript.audio_sha256, at + len(text)
+        return Passage(meeting.id, sha256, text, at, stop, meeting.title, lines=ids, at_s=at_s)
 
     for utterance in transcript.utterances:
         if waiting and sum(len(u.text) + 1 for u in waiting) + len(utterance.text) > WINDOW:

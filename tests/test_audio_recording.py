@@ -19,7 +19,7 @@ from audio.live import Incident
 from audio.recording import RecordingOptions, record
 from audio.sources import file_source
 from audio.speech import SAMPLE_RATE, AudioChunk, AudioError, Samples
-from audio.stretches import BOOK, ENCODED, finish, heard, quantized, recorded, recording, stretches
+from audio.stretches import BOOK, ENCODED, Stretch, book_line, finish, heard, quantized, recorded, recording, stretches
 
 ROOT = Path(__file__).parents[1]
 NO_LIMITS = RecordingOptions(warn_free_bytes=0, stop_free_bytes=0)
@@ -238,6 +238,28 @@ def test_a_disk_that_stays_full_ends_the_recording_and_what_was_before_is_whole(
     assert "all that was heard before is kept" in told[-1]
     back = tracks(recorded(tiny_disk))["me"]
     assert np.array_equal(back[: len(passed_on["me"])], passed_on["me"])
+
+
+def test_a_disk_that_is_full_when_a_stretch_begins_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    line, begun = book_line, list[Stretch]()
+
+    def full_once(stretch: Stretch) -> bytes:
+        begun.append(stretch)
+        if len(begun) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return line(stretch)
+
+    monkeypatch.setattr("audio.recording.book_line", full_once)
+    given = [AudioChunk(sound(at, at + 1600, "me"), at, "me") for at in (0, 16_000)]
+    options = RecordingOptions(warn_free_bytes=0, stop_free_bytes=0)
+    kept = list(record(given, tmp_path, options, stop=lambda: None, notify=lambda i: told.append(i.message)))
+    assert told == ["the recording stops: the disk is full; all of it is kept"]
+    back = tracks(recorded(tmp_path))["me"]
+    assert all(np.array_equal(back[chunk.start : chunk.stop], chunk.samples) for chunk in kept)
+    assert [chunk.start for chunk in kept] == [0, 16_000]
 
 
 def test_a_disk_that_breaks_ends_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from memory import policy
@@ -152,6 +153,17 @@ def test_saved_and_loaded_in_the_middle_equals_uninterrupted(tmp_path: Path) -> 
         assert [*before, *after] == marks
         assert close(again, whole)
         assert again.ledger == whole.ledger
+
+
+def test_a_full_disk_is_one_sentence_and_nothing_is_left_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(tensors: object, part: Path, metadata: object) -> None:
+        part.write_bytes(b"half of it")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("memory.state.save_file", full)
+    with pytest.raises(MindError, match="No space left on device"):
+        MIND.empty().save(tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_or_foreign_state_is_refused(tmp_path: Path) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 import wave
+from collections.abc import Sequence
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from audio.engines import RecognitionOptions, RecognizedWindow
+from audio.speech import Samples
 from pipeline import build
 from pipeline.loading import load_engine
+from tests.fakes import FakeTranscriber
 
 ROOT = Path(__file__).parents[1]
 
@@ -53,6 +58,31 @@ def test_the_same_command_finds_what_was_done_and_again_does_it_anew(run, record
     assert "transcribed before" in second[2]
     assert "transcribed before" not in run("transcribe", recording, "-f", "txt", "--again")[2]
     assert run("meetings")[1].count("embedded") == 2
+
+
+def test_a_recording_under_another_name_gives_files_of_that_name(run, recording, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording, "-o", "a", "-f", "txt")
+    recording.rename(tmp_path / "budget.wav")
+    code, _, err = run("transcribe", tmp_path / "budget.wav", "-o", "b", "-f", "txt")
+    assert (code, "transcribed before" in err) == (0, True)
+    assert "budget.txt" in {path.name for path in (tmp_path / "b").iterdir()}
+    assert run("verify", tmp_path / "b" / "budget.minutes.md")[0] == 0
+
+
+def test_names_that_stand_in_documents_are_expected(run, recording, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    expected = []
+
+    class Listening(FakeTranscriber):
+        def __call__(self, windows: Sequence[Samples], options: RecognitionOptions) -> list[RecognizedWindow]:
+            expected.append(options.hotwords)
+            return super().__call__(windows, options)
+
+    monkeypatch.setattr(build, "load_engine", lambda *_, **__: Listening())
+    (tmp_path / "plan.md").write_text("# Plan\n\nWe buy the Zigbee radio. Then we test the Zigbee radio.\n")
+    assert run("shelve", tmp_path / "plan.md")[0] == 0
+    monkeypatch.setenv("RAPPORTEUR_RETRIEVAL_PROMPT_TERMS", "3")
+    assert run("transcribe", recording, "-f", "txt")[0] == 0
+    assert set(expected) == {"Zigbee"}
 
 
 def test_json_gives_one_event_a_line(run, recording) -> None:  # type: ignore[no-untyped-def]
@@ -202,3 +232,48 @@ def test_the_command_starts_without_what_takes_seconds_to_import(modules: str, s
     program = f"import sys, {modules}; print(*[name for name in {slow} if name in sys.modules])"
     started = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert started.stdout.split() == []
+
+
+def test_a_full_disk_behind_the_output_is_one_sentence(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording, "-f", "txt")
+    monkeypatch.setattr(sys.stdout, "write", lambda text: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    code, _, err = run("show")
+    assert code == 1
+    assert err == "rapporteur: the output cannot be used (No space left on device); make room or give access\n"
+
+
+def test_letters_that_the_output_has_no_sign_for_are_no_error(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording.rename(recording.with_name("Büro.wav")), "-f", "txt")
+    plain = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", plain)
+    assert run("show")[0] == 0
+    plain.flush()
+    assert b"B?ro" in plain.buffer.getvalue()
+
+
+def test_a_question_that_is_answered_with_no_changes_nothing(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording, "-f", "txt")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    code, _, err = run("forget", "latest")
+    assert (code, err.splitlines()[-1]) == (1, "rapporteur: nothing was changed")
+    assert "talk" in run("meetings")[1]
+
+
+def test_a_closed_standard_input_is_one_sentence(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording, "-f", "txt")
+    monkeypatch.setattr(sys, "stdin", None)
+    code, _, err = run("transcribe", "-")
+    assert (code, "standard input is closed" in err) == (4, True)
+    code, _, err = run("forget", "latest")
+    assert (code, "--yes" in err) == (2, True)
+    assert "talk" in run("meetings")[1]
+
+
+def test_an_empty_name_is_not_the_folder_one_is_in(run, recording) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = run("transcribe", "")
+    assert (code, "named by nothing" in err) == (4, True)
+
+
+def test_listening_into_a_folder_that_cannot_be_written_begins_no_meeting(run, recording) -> None:  # type: ignore[no-untyped-def]
+    assert run("listen", "--from-file", recording, "--plain", "--pace", "0", "-o", recording)[0] == 4
+    assert "no meeting yet" in run("meetings")[1]

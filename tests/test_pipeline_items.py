@@ -127,10 +127,12 @@ def test_what_the_user_says_of_a_task_is_an_event_and_stands_in_later_exports(se
     (first,) = [line.split()[0] for line in run("meetings")[1].splitlines() if "2026-03-10" in line.split()[0]] or [""]
     hall = listed(run)["book the hall"]
     assert hall["meeting"].startswith("2026-03-17")
+    call = listed(run)["call the supplier"]["id"]
     for command in (
         ("assign", hall["meeting"], hall["id"], "Ben"),
         ("due", hall["meeting"], hall["id"], "2026-04-01"),
-        ("done", "latest", listed(run)["call the supplier"]["id"]),
+        ("done", "latest", call),
+        ("done", "latest", call),
         ("reword", "latest", listed(run)["order thirty rubber cases"]["id"], "=order forty cases"),
     ):
         code, _, err = run("items", *command)
@@ -142,12 +144,10 @@ def test_what_the_user_says_of_a_task_is_an_event_and_stands_in_later_exports(se
     (md,) = (series / "later").glob("*.md")
     text = md.read_text(encoding="utf-8")
     assert "reassigned to Ben by hand" in text
-    assert "done by hand" in text
+    assert text.count("done by hand") == 1
     assert run("verify", md)[0] == 0
     (csv,) = (series / "later").glob("*.csv")
-    assert "'=order forty cases" in csv.read_text(encoding="utf-8") or "'=order forty cases" in csv.read_text(
-        encoding="utf-8"
-    )
+    assert "'=order forty cases" in csv.read_text(encoding="utf-8")
     assert first == "" or run("items", "show", hall["meeting"], hall["id"])[0] == 0
 
 

@@ -4,6 +4,8 @@ import random
 import re
 import shutil
 import sqlite3
+import stat
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -80,10 +82,10 @@ def test_the_newest_comes_first_whatever_the_offset(library: Library) -> None:
     assert library.meeting("latest") == library.meetings()[0]
 
 
-def test_a_meeting_is_named_by_its_id_its_beginning_or_its_last_four_letters(library: Library) -> None:
+def test_a_meeting_is_named_by_its_id_or_a_unique_part_of_it(library: Library) -> None:
     one = keep(library, OPENED)
     two = keep(library, replace(OPENED, title="Budget", began="2026-11-25T10:00:00+01:00"))
-    for key in (two, "2026-11-25", two[-4:]):
+    for key in (two, "2026-11-25", "budget", two[-4:]):
         assert library.meeting(key).id == two
     with pytest.raises(PipelineError, match="fits 2 meetings"):
         library.meeting("2026-11-2")
@@ -247,3 +249,15 @@ def test_what_cannot_be_mended_is_one_sentence(library: Library, tmp_path: Path)
     (tmp_path / "file").touch()
     with pytest.raises(PipelineError, match="cannot be made"):
         Library(tmp_path / "file")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps no modes")
+def test_only_the_owner_reads_a_new_library(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    for home in (tmp_path / "new" / "home", shared):
+        keep(made := Library(home), OPENED, said(1, " one"))
+        assert made.search("one")
+    assert stat.S_IMODE((tmp_path / "new" / "home").stat().st_mode) == 0o700
+    assert stat.S_IMODE((shared / "index.sqlite").stat().st_mode) == 0o600
+    assert stat.S_IMODE((shared / "meetings").stat().st_mode) == 0o700

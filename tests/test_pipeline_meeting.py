@@ -14,9 +14,9 @@ from audio.engines import RecognitionOptions
 from audio.recognizer import Batch, recognize
 from audio.segmenter import segment
 from audio.speech import SAMPLE_RATE, AudioChunk, Samples, SpeechSegment, Utterance
-from pipeline.events import Concluded, Event, Learned, Opened, Reached, Said, to_line
+from pipeline.events import Concluded, Corrected, Event, Learned, Named, Opened, Reached, Said, to_line
 from pipeline.journal import Journal, ResumePoint, read
-from pipeline.meeting import Heard, Parts, hear, keep, meet
+from pipeline.meeting import Heard, Parts, hear, keep, meet, names_follow
 from tests.fakes import SURE, FakeTranscriber, FakeVad
 
 OPENED = Opened("m", "Title", "2026-03-10T09:00:00+01:00", "x.wav", "a", "b", "fake", "fake", "0")
@@ -130,3 +130,19 @@ def test_stages_hear_what_was_before_and_add_to_what_comes() -> None:
     assert learned.evidence[0] == "u1"
     assert len(learned.evidence) == 1 + sum(isinstance(e, Said) for e in events)
     assert isinstance(events[-1], Concluded)
+
+
+def test_a_name_that_the_user_gave_follows_the_voice() -> None:
+    def said(number: int, speaker: str) -> Said:
+        return Said(Utterance(f"u{number}", " Yes.", number, number + 1.0, "en", SURE, speaker=speaker))
+
+    end = Concluded(4.0, 3.0)
+    talk: list[Event] = [said(1, "S1"), Named("S1", "Anna", "user"), said(2, "S2"), said(3, "S1")]
+    moved: list[Event] = [Corrected(id, "speaker", "S4", "speakers") for id in ("u1", "u3")]
+    follows = Named("S4", "Anna", "user")
+    assert list(names_follow([], [*talk, *moved, end])) == [*talk, *moved, follows, end]
+    assert list(names_follow(talk, [*moved, end])) == [*moved, follows, end]
+    assert list(names_follow([*talk, *moved, follows], [end])) == [end]
+    assert list(names_follow([], [*talk, moved[0], end])) == [*talk, moved[0], end]  # S1 still says something
+    ben = Named("S4", "Ben", "user")
+    assert list(names_follow([], [*talk, ben, *moved, end])) == [*talk, ben, *moved, end]

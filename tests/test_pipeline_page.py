@@ -142,7 +142,10 @@ def test_nothing_is_fetched_and_nothing_else_may_run(tmp_path: Path, recording: 
         assert not re.search(r"https?:|//\w+\.\w|@import|url\((?!#)", re.sub(r'"data:[^"]*"', "", text))
 
 
-def test_the_sound_is_in_the_page_as_long_as_it_was(tmp_path: Path, recording: Path) -> None:
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_the_sound_is_in_the_page_as_long_as_it_was(tmp_path: Path, recording: Path, channels: int) -> None:
+    original, _ = sf.read(recording, dtype="float32")
+    sf.write(recording, np.repeat(original[:, None], channels, axis=1), 16_000)
     text = page(meeting(*LINES, **heard(recording)), tmp_path)
     (audio,) = Outline(text).all("audio")
     kind, _, data = (audio["src"] or "").partition(";base64,")
@@ -150,7 +153,6 @@ def test_the_sound_is_in_the_page_as_long_as_it_was(tmp_path: Path, recording: P
     assert len(data) < 12 * 32_000 / 8 * 4 / 3 * 1.05
     with av.open(io.BytesIO(base64.b64decode(data)), "r") as container:
         sound = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
-    original, _ = sf.read(recording, dtype="float32")
     assert str(tmp_path) not in text
     assert len(sound) == len(original)
     at = slice(9 * 16_000, 10 * 16_000)

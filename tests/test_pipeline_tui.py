@@ -186,6 +186,17 @@ def test_the_keys_pause_mark_name_and_stop() -> None:
     drive(script)
 
 
+@pytest.mark.parametrize(
+    ("written", "asked"), [("Speaker 2 Ben", ["S2 is Ben"]), ("2 Ben Low", ["S2 is Ben Low"]), ("Ben", [])]
+)
+def test_a_speaker_is_named_as_the_captions_say_it(written: str, asked: list[str]) -> None:
+    async def script(pilot: Pilot[None], stand: Stand) -> None:
+        await pilot.press("n", *written, "enter")
+        assert stand.asked == asked
+
+    drive(script)
+
+
 def test_the_head_tells_time_lag_room_and_levels() -> None:
     async def script(pilot: Pilot[None], stand: Stand) -> None:
         await settle(pilot, stand)

@@ -289,7 +289,10 @@ def _hub_folder(name: str) -> ModelFile | None:
 
 
 def _user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError as error:  # as in a container whose user has no name
+        raise AudioError("there is no home directory to keep models in; set XDG_CACHE_HOME to a folder") from error
 
 
 def _candidates(engine: Engine, device: str, language: str | None) -> Iterator[ModelFile]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable
-from io import TextIOWrapper
 
 import click
 
@@ -87,12 +87,17 @@ def tame_libraries() -> None:
     os.environ.setdefault("LRU_CACHE_CAPACITY", "128")
 
 
+def print_anything() -> None:
+    """A letter that the terminal has no sign for becomes a question mark, as with whisper's command, not an error."""
+    for stream in (sys.stdout, sys.stderr):  # None where it is closed
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+
+
 def main() -> None:
     """Run the command; every error that is the world's becomes one sentence and an exit code."""
     tame_libraries()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal that is not UTF-8, a file name that is none
-            stream.reconfigure(errors="backslashreplace")
+    print_anything()
     try:
         app(whisper_spelling(sys.argv[1:]), prog_name="rapporteur", standalone_mode=False)
     except click.ClickException as error:
@@ -105,3 +110,7 @@ def main() -> None:
         refused = isinstance(stop, click.Abort) and stop.__cause__ is None  # click asked, and the answer was no
         click.echo(f"rapporteur: {REFUSED if refused else INTERRUPTED}", err=True)
         sys.exit(1 if refused else 130)
+    except OSError as error:  # the disk behind `rapporteur show > file` is full
+        place = error.filename or "the output"
+        click.echo(f"rapporteur: {place} cannot be used ({error.strerror}); make room or give access", err=True)
+        sys.exit(1)

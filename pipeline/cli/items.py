@@ -234,12 +234,13 @@ def _found(library: Library, meeting: str, item: str) -> _Row:
 
 
 def _edit(config: Path | None, meeting: str, item: str, change: Callable[[_Row], Item]) -> None:
-    """Keep one item's change as an event in the journal of the meeting in which it stands now."""
+    """Keep one item's change as an event in the journal of the meeting in which it stands now, if it is one."""
     library = library_of(config)
     row = _found(library, meeting, item)
     changed = replace(change(row), passages=())
-    with Journal(library.folder(row.meeting)) as journal:
-        journal.append(Learned(changed.kind, to_content(changed), changed.evidence))
+    if replace(changed, history=(), passages=row.item.passages) != replace(row.item, history=()):
+        with Journal(library.folder(row.meeting)) as journal:
+            journal.append(Learned(changed.kind, to_content(changed), changed.evidence))
     who = row.minutes.said_by(changed.owner) or "nobody yet"
     when = f", due {changed.due.date or changed.due.phrase}" if changed.due else ""
     click.echo(f"{changed.id} {changed.what}: {changed.status}, {who}{when}  ({row.meeting.id})")

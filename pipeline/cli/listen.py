@@ -22,13 +22,13 @@ from pipeline.cli.options import (
     json_option,
     library_of,
     moment,
+    output_of,
     setting_flags,
     settings_of,
     write_files,
     write_minutes,
 )
 from pipeline.config import library_home
-from pipeline.export import OutputFolder
 from pipeline.journal import JOURNAL, read
 from pipeline.library import Library
 from pipeline.live import LIVE_ROOM, Session, Wanted, replay
@@ -84,6 +84,7 @@ def listen(config: Path | None, as_json: bool, plain: bool, **given: Any) -> Non
     def notify(incident: Incident) -> None:
         job.session.notify(incident)  # nothing happens to a source before its meeting has begun
 
+    output = output_of(settings)
     source, named = _source(settings, held, notify)
     job = run.listen(
         source,
@@ -91,9 +92,6 @@ def listen(config: Path | None, as_json: bool, plain: bool, **given: Any) -> Non
         Wanted(held.called, named, held.series, moment(held.began)),
         room=LIVE_ROOM if held.pace == 1 else HURRIED_ROOM,
     )
-    output = OutputFolder(Path(settings.export.output_dir)) if settings.export.output_dir else None
-    if output:
-        output.prepare()
     _show(job, screen, on_screen=not plain and not as_json and sys.stdout.isatty())
     if path := capture.rescue(job.folder, keep_raw=settings.capture.keep_raw):
         screen.note(f"recorded in {path}")

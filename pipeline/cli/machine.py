@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from audio.engines import models
@@ -25,7 +25,7 @@ def show_config(config: Path | None) -> None:
     width = max(len(f"{s.key}: {s.value}") for s in settings)
     for setting in settings:
         origin = "" if setting.origin == "default" else f"  <- {setting.origin}"
-        click.echo(f"{f'{setting.key}: {_written(setting.value)}':<{min(width, 60)}}{origin}")
+        click.echo(f"{f'{setting.key}: {_written(setting.value)}':<{min(width, 60)}}{origin}".rstrip())
     click.echo(f"\nYour settings: {config or user_file()}   All defaults, explained: {DEFAULTS}")
 
 
@@ -39,7 +39,7 @@ def _written(value: Any) -> str:
 @config_option
 def examine(config: Path | None) -> None:
     """Say what works here and what to install for the rest."""
-    table = Table(box=None, show_header=False, pad_edge=False)
+    table = Table("", "", Column(overflow="fold"), box=None, show_header=False, pad_edge=False)  # paths are not cut off
     findings = doctor.examine(load(file=config))
     for finding in findings:
         mark, style = {"ok": ("works", "green"), "missing": ("missing", "yellow"), "broken": ("broken", "red")}[

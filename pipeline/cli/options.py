@@ -90,6 +90,15 @@ def library_of(config: Path | None) -> Library:
     return Library(library_home(load(file=config)))
 
 
+def output_of(settings: Settings) -> OutputFolder | None:
+    """Where files are to be written, None for nowhere; PipelineError where that is refused, before any work is done."""
+    if not settings.export.output_dir:
+        return None
+    output = OutputFolder(Path(settings.export.output_dir))
+    output.prepare()
+    return output
+
+
 def write_files(events: Iterable[Event], output: OutputFolder, settings: Settings, screen: Screen) -> None:
     """Write a meeting in every format that the settings ask for, and say where."""
     transcript = Transcript.of(events)

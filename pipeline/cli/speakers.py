@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -161,6 +162,8 @@ def forget(meeting: str, person: str, exports: tuple[Path, ...], yes: bool, conf
     library = Library(library_home(settings))
     shelf = lambda: open_shelf(settings.retrieval, library.home)
     if not yes:
+        if sys.stdin is None:
+            raise click.UsageError("nobody can be asked, for standard input is closed; --yes does not ask")
         click.confirm(f"Forget {person or library.meeting(meeting).id} for good?", abort=True)
     if meeting:
         found = library.meeting(meeting)
@@ -171,9 +174,8 @@ def forget(meeting: str, person: str, exports: tuple[Path, ...], yes: bool, conf
         )
         return
     try:
-        remade = memories_without(
-            library, person, lambda: load_mind(settings), lambda _: None
-        )  # forget_person tells it
+        # a damaged series is told by forget_person
+        remade = memories_without(library, person, lambda: load_mind(settings), lambda _: None)
     except MindError as error:
         remade = []
         _warn(f"series of theirs begin with an empty memory: {error}")

@@ -8,8 +8,6 @@ from typing import Any
 
 import click
 
-from audio.speech import AudioError
-from memory.corpora import MindError
 from pipeline import build, inputs
 from pipeline.cli.errors import EXIT_CODES
 from pipeline.cli.options import (
@@ -17,6 +15,7 @@ from pipeline.cli.options import (
     config_option,
     json_option,
     moment,
+    output_of,
     setting_flags,
     settings_of,
     whisper_flags,
@@ -24,8 +23,6 @@ from pipeline.cli.options import (
     write_minutes,
 )
 from pipeline.config import library_home
-from pipeline.events import PipelineError
-from pipeline.export import OutputFolder
 from pipeline.library import Library
 from pipeline.minutes import minutes_of
 from pipeline.screen import Screen
@@ -59,9 +56,7 @@ def transcribe(
     settings = settings_of(given, config)
     library = Library(library_home(settings))
     run = build.Run(settings, library, warn=screen.warn)
-    output = OutputFolder(Path(settings.export.output_dir)) if settings.export.output_dir else None
-    if output:
-        output.prepare()
+    output = output_of(settings)
     failures: list[Exception] = []
     sources = inputs.recordings(files, library)
     for source in sources:
@@ -75,7 +70,7 @@ def transcribe(
             if output:
                 write_files(events, output, settings, screen)
                 write_minutes(minutes, events, output, settings, screen)
-        except (AudioError, PipelineError, MindError) as error:
+        except tuple(EXIT_CODES) as error:
             if len(sources) == 1:
                 raise
             failures.append(error)

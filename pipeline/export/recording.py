@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import av
 
-from audio.decode import Planes, decode
-from audio.speech import SAMPLE_RATE
+from audio.sources import file_source
+from audio.speech import SAMPLE_RATE, Samples
 
 # MP3: the one speech-sized format that every browser plays, Safari and Chromium without licensed codecs included.
 # Constant rate, because players seek in it to the frame (36 ms).
@@ -29,8 +29,8 @@ def embedded_megabytes(duration_s: float) -> float:
 @lru_cache(maxsize=1)  # the transcript's page and the minutes' hold the same sound
 def embed(recording: Path, sha256: str) -> str:
     """A data URL that plays the recording whose bytes have this sum; raises AudioError where it cannot be read."""
-    blocks = decode(recording, report=lambda *_: None)  # what it lost was reported when it was transcribed
-    return f"data:audio/mpeg;base64,{b64encode(_mp3(blocks)).decode('ascii')}"
+    chunks = file_source(recording, report=lambda *_: None)  # what it lost was reported when it was transcribed
+    return f"data:audio/mpeg;base64,{b64encode(_mp3(chunk.samples for chunk in chunks)).decode('ascii')}"
 
 
 def link(recording: Path, folder: Path) -> str:
@@ -39,14 +39,14 @@ def link(recording: Path, folder: Path) -> str:
     return quote(os.fsencode(path.replace(os.sep, "/")))
 
 
-def _mp3(blocks: Iterable[Planes]) -> bytes:
-    """The 16 kHz blocks of shape (1, n) as a file."""
+def _mp3(blocks: Iterable[Samples]) -> bytes:
+    """The 16 kHz blocks of shape (n,) as a file."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp3") as container:
         stream = container.add_stream("mp3", rate=SAMPLE_RATE, layout="mono", options={"compression_level": _EFFORT})
         stream.bit_rate = BIT_RATE
         for block in blocks:
-            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+            frame = av.AudioFrame.from_ndarray(block[None], format="fltp", layout="mono")
             frame.sample_rate = SAMPLE_RATE
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -72,7 +72,7 @@ class Captions(App[None]):
         with Horizontal(id="middle"):
             yield Script(id="script")
             yield Notes(id="notes")
-        yield Input(id="ask", placeholder="S1 Anna")
+        yield Input(id="ask", placeholder="1 Anna")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -89,8 +89,8 @@ class Captions(App[None]):
         self.query_one(Notes).set_class(self.size.width < NARROW, "narrow")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A past meeting cannot be paused or stopped."""
-        return action not in ("pause", "mark", "name", "stop") or self._session is not None or action == "stop"
+        """A past meeting can only be watched and left."""
+        return action not in ("pause", "mark", "name") or self._session is not None
 
     def on_captions_came(self, message: Came) -> None:
         event = message.event
