@@ -13,7 +13,7 @@ demo: export RAPPORTEUR_HOME := $(CURDIR)/out/demo/library
 demo: setup
 	rm -rf out/demo
 	$(BIN)/rapporteur shelve samples/docs
-	$(BIN)/rapporteur transcribe samples/meeting.flac --model embedded --began 2026-03-10T09:00+01:00 --output-dir out/demo
+	$(BIN)/rapporteur transcribe samples/meeting.flac --model embedded --beam-size 5 --began 2026-03-10T09:00+01:00 --output-dir out/demo
 
 setup: $(READY)
 

@@ -90,6 +90,8 @@ def from_audio(home: Path) -> list[Event]:
         str(SAMPLE / "meeting.flac"),
         "--model",
         "embedded",
+        "--beam-size",
+        "5",
         "--began",
         "2026-03-10T09:00+01:00",
     ]

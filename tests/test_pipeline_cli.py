@@ -8,7 +8,7 @@ import subprocess
 import sys
 import wave
 from collections.abc import Sequence
-from io import BytesIO, TextIOWrapper
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -136,17 +136,6 @@ def test_help_tells_every_command_in_a_whole_sentence(run, group) -> None:  # ty
     commands = run(*group, "--help")[1].partition("Commands:")[2]
     assert commands
     assert "..." not in commands
-
-
-def test_a_terminal_that_lacks_a_letter_shows_its_code(run, recording, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    run("transcribe", recording, "-f", "txt")
-    run("speakers", "name", "latest", "S1", "Jürgen")
-    shown = TextIOWrapper(BytesIO(), encoding="ascii")
-    monkeypatch.setattr(sys, "stdout", shown)
-    assert run("show")[0] == 0
-    shown.flush()
-    assert "lasts" in shown.buffer.getvalue().decode("ascii")
-    assert "J\\xfcrgen" in shown.buffer.getvalue().decode("ascii")
 
 
 def test_one_bad_file_of_several_does_not_stop_the_others(run, recording, tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -191,6 +191,7 @@ def test_the_keys_pause_mark_name_and_stop() -> None:
 )
 def test_a_speaker_is_named_as_the_captions_say_it(written: str, asked: list[str]) -> None:
     async def script(pilot: Pilot[None], stand: Stand) -> None:
+        await settle(pilot, stand, said(1, "Hello.", "S2"))
         await pilot.press("n", *written, "enter")
         assert stand.asked == asked
 
