@@ -138,6 +138,21 @@ def test_help_tells_every_command_in_a_whole_sentence(run, group) -> None:  # ty
     assert "..." not in commands
 
 
+def test_interrupted_while_it_is_still_loading_it_just_ends() -> None:
+    begin = """
+import sys
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == "pipeline.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from pipeline.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", begin], cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_one_bad_file_of_several_does_not_stop_the_others(run, recording, tmp_path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "bad.wav").write_bytes(b"RIFF nonsense")
     code, out, err = run("transcribe", "bad.wav", recording, "-f", "txt")
