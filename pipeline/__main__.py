@@ -1,4 +1,4 @@
-"""The command's first step: what it needs takes half a second to import, and whoever interrupts that is told so, too."""
+"""The command's first step: what it needs takes half a second to import, and an interrupt in it ends it quietly."""
 
 from __future__ import annotations
 
