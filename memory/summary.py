@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from audio.speech import Utterance
 from memory.marks import Marks
-from memory.notes import Item, Topic
+from memory.notes import REPLACED, REVERSED, Item, Topic
 from memory.wording import STOP, Sentence, content, likeness, sentences, stem
 
 SHARE, LEAST, MOST = 0.06, 3, 12  # sentences of a summary: part of all, and its bounds
@@ -25,9 +25,13 @@ def salient(
     *,
     most: int | None = None,
 ) -> tuple[Sentence, ...]:
-    """The sentences of the summary; () where nothing was said."""
+    """The sentences of the summary; () where nothing was said. What was decided and taken back later is not among them."""
     said = [sentence for utterance in utterances for sentence in sentences(utterance)]
-    proof = {id for item in items if item.kind != "action" for change in item.history for id in change.evidence}
+    proof, past = set[str](), set[str]()
+    for item in items:
+        if item.kind != "action":
+            before, since = _steps(item)
+            proof, past = proof | since, past | before
     weights = weigh(said)
     scored = []
     for number, sentence in enumerate(said):
@@ -43,11 +47,21 @@ def salient(
             number = -negative
             if len(chosen) >= count or number in chosen or not _tells(said[number]):
                 continue
+            if said[number].utterance_id in past - proof:
+                continue
             same = [n for n in chosen if place.get(said[n].utterance_id) == place.get(said[number].utterance_id)]
             repeated = any(likeness(content(said[number].words), content(said[n].words)) > 0.6 for n in chosen)
             if len(same) < topic_quota and not repeated:
                 chosen.append(number)
     return tuple(said[n] for n in sorted(chosen))
+
+
+def _steps(item: Item) -> tuple[set[str], set[str]]:
+    """The utterances that prove what no longer holds of an item, and those that prove the rest."""
+    turns = [n for n, change in enumerate(item.history) if change.change in (REVERSED, REPLACED)]
+    last = turns[-1] if turns else 0
+    before, since = item.history[:last], item.history[last:]
+    return {id for c in before for id in c.evidence}, {id for c in since for id in c.evidence}
 
 
 def weigh(said: Sequence[Sentence]) -> list[float]:
