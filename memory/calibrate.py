@@ -170,12 +170,12 @@ def folded(fitted: Found) -> list[tuple[str, str]]:
 
 
 def _people(read: Sequence[Case]) -> list[tuple[str, str]]:
-    """Roles and owners by the LR alone, where they are annotated."""
+    """Roles by the LR alone, where they are annotated. (Owners are not: what points to them is the network's.)"""
     known = [c for c in read if (c.meeting.role != MISSING).any()]
     if not known:
         return []
-    rows = [(name, cases.roles(known, 0.0, assign=one)) for name, one in (("role", False), ("role, one each", True))]
-    return [(name, str(score)) for name, score in (*rows, ("owner", cases.owners(known, 0.0)))]
+    ways = (("role", False), ("role, one each", True))
+    return [(name, str(cases.roles(known, 0.0, assign=one))) for name, one in ways]
 
 
 def measured(fitted: Found, held: Sequence[Counted]) -> list[tuple[str, str]]:
