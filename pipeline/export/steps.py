@@ -12,8 +12,10 @@ def step(minutes: Minutes, before: Change, change: Change, *, had: Owner | None 
     owner = minutes.said_by(change.owner) if change.owner else ""
     match change.change:
         case "reassigned" | "assigned":
-            giver = f" from {minutes.said_by(had)}" if had and owner and change.change == "reassigned" else ""
-            return f"{change.change}{giver} to {owner or 'nobody'}{by}"
+            giver = minutes.said_by(had) if had and owner and change.change == "reassigned" else ""
+            if giver and giver == owner and not by:
+                return ""  # two labels until somebody gave both one name
+            return f"{change.change}{f' from {giver}' if giver else ''} to {owner or 'nobody'}{by}"
         case "reversed" | "changed":
             told = before.what and change.what and before.what != change.what
             return f"{change.change}{by} from: {before.what}" if told else f"{change.change}{by}"
