@@ -33,7 +33,9 @@ def build(vocabulary: Vocabulary) -> Whisper:
         N_HEAD,
         N_TEXT_LAYER,
     )
-    return Whisper(dims)
+    model = Whisper(dims)
+    nn.init.normal_(model.decoder.positional_embedding, std=0.01)  # Whisper leaves it as the memory happens to be
+    return model
 
 
 def shorten(full: dict[str, Tensor], vocabulary: Vocabulary) -> dict[str, Tensor]:
