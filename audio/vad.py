@@ -148,9 +148,7 @@ class Prepared:
     CUT_OFF_HZ = 60.0  # of the high-pass, one pole
     LOUD_DB = -28.0  # of full scale: where the loudest frames of real meetings at a headset's level lie
     NOISE_DB = -45.0  # of full scale, to which what is heard between words is raised at most
-    START_DB = (
-        12.0  # of gain before anything was heard; with 24 more words at a usual level were lost, with 6 faint ones
-    )
+    START_DB = 12.0  # of gain before anything was heard: with 24 more of the usual words were lost, with 6 faint ones
     FALL_DB_S = 0.3  # dB/s that the loudest is forgotten by: who speaks up after a pause is not raised at once
     RISE_DB_S = 1.0  # dB/s that the faintest is forgotten by
     SMOOTH = 0.3  # share of a new frame in the power that is followed: a click is not the loudest

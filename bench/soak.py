@@ -90,7 +90,8 @@ def soak(recording: Path, home: Path, pace: float, *, every_s: float) -> tuple[l
                     words += len(utterance.text.split())
                 case Reached(sample=sample):
                     heard_s = sample / SAMPLE_RATE
-                    looks += filter(None, [resident_mb(process.pid)])  # 0: it has ended, its last lines wait
+                    if memory_mb := resident_mb(process.pid):  # 0: it has ended, its last lines wait
+                        looks.append(memory_mb)
                     if looks and heard_s >= (samples[-1].heard_s if samples else 0) + every_s:
                         lag_s = time.monotonic() - began - heard_s / pace
                         samples.append(Sample(heard_s, lag_s, min(looks), max(looks)))

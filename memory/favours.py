@@ -225,17 +225,12 @@ def corrections(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     if not told:
         return
     first = sentence.word_at(told.start("old"))
-    old = find_due(_part(sentence, first, first + 5), hearing.day)
-    new = find_due(_part(sentence, first + old.last, len(sentence.words)), hearing.day) if old else None
+    old = find_due(sentence.part(first, first + 5), hearing.day)
+    new = find_due(sentence.part(first + old.last, len(sentence.words)), hearing.day) if old else None
     if old and new and old.due.date and new.due.date and old.due.date != new.due.date:
         name = vocative(sentence, hearing.people)
         owner = hearing.people.owner(name) if name else NOBODY
         yield Cue("redate", "", owner, new.due, 0.7, details={"old": old.due.date})
-
-
-def _part(sentence: Sentence, first: int, last: int) -> Sentence:
-    """Some words of a sentence."""
-    return replace(sentence, words=sentence.words[first:last], spans=sentence.spans[first:last])
 
 
 POLICIES: tuple[Policy, ...] = (

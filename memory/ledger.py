@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 from memory.antecedents import PRONOUN, meant
-from memory.notebook import Notebook, merged_due
+from memory.notebook import Fits, Notebook, merged_due
 from memory.notes import DONE, DROPPED, Change, Cue, Due, Item, Owner
 from memory.people import People
 from memory.reconcile import same_doing
@@ -15,7 +14,6 @@ from memory.sounds import shared
 from memory.wording import Sentence, content, content_of, likeness, stem, tidy
 
 NO_DUE = Due()
-Fits = Callable[[Item], bool]
 OTHERS = 0.75  # likeness from which a task that somebody has is taken from him
 LOOSELY = 0.3  # likeness that is enough where the context narrows the choice
 
@@ -92,10 +90,8 @@ class Ledger:
         if doing := cue.details.get("doing", ""):  # "who sends it?"
             found = meant(doing, book.recent, self.people)
             what = PRONOUN.sub(found[0], doing, count=1) if found else doing
-            cue, context = (
-                replace(cue, what=what, about="", strength=cue.strength if found else 0.35),
-                (found or ())[1:],
-            )
+            cue = replace(cue, what=what, about="", strength=cue.strength if found else 0.35)
+            context = found[1:] if found else ()
         if cue.about and not cue.what:
             number = book.latest("action", 12, lambda item: not item.owner)
         else:

@@ -11,6 +11,7 @@ from memory.wording import Sentence, content, content_of, likeness
 
 PUBLISHED = 0.5  # confidence from which an item is shown
 SAME = 0.5  # likeness from which two statements are about one thing
+Fits = Callable[[Item], bool]  # whether an item is one of those looked for
 LETTERS = {"action": "a", "decision": "d", "question": "q", "risk": "r"}
 
 
@@ -106,9 +107,7 @@ class Notebook:
         self.changed.clear()
         return shown
 
-    def find(
-        self, kind: str, words: frozenset[str], *, least: float = SAME, fits: Callable[[Item], bool] = lambda _: True
-    ) -> int | None:
+    def find(self, kind: str, words: frozenset[str], *, least: float = SAME, fits: Fits = lambda _: True) -> int | None:
         """The open item, or any decision, that is most about these words."""
         best, score = None, least
         for number, item in self.items.items():
@@ -119,7 +118,7 @@ class Notebook:
                 best, score = number, alike
         return best
 
-    def latest(self, kind: str, within: int, fits: Callable[[Item], bool] = lambda _: True) -> int | None:
+    def latest(self, kind: str, within: int, fits: Fits = lambda _: True) -> int | None:
         """The item that was talked of last, at most so many sentences ago."""
         fitting = [
             (at, number)

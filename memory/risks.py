@@ -43,14 +43,15 @@ _MAY = re.compile(
 _THAT_IS_IT = re.compile(
     r"^(?P<what>\S.*?) (?:and )?that is (?:the|my|our) (?:danger|risk|worry|problem|fear|trouble)$"
 )
+_THEN = re.compile(rf"^(?:(?:well|and|so) )*then (?P<what>(?:{_FOLLOWS}|(?:we|they) can not \w+)(?!\S).*)")
+_TAGS = ("do not we", "will not we", "are not we", "will not it")  # a question only in form
 _UNREAL = re.compile(r"(?<!\S)(?:would|had|were|was|did)(?!\S)")
 
 
 def risks(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "There is a risk that the rubber comes late", "if it rains we lose the hay", "we might run out of chairs"."""
-    if (
-        sentence.asks and not sentence.plain.endswith(("do not we", "will not we", "are not we", "will not it"))
-    ) or re.search(r"\bno (?:risk|danger)\b", sentence.plain):
+    asks = sentence.asks and not sentence.plain.endswith(_TAGS)
+    if asks or re.search(r"\bno (?:risk|danger)\b", sentence.plain):
         return
     for pattern in (*_RISKS, _THAT_IS_IT, _IF, _MAY):
         found = pattern.search(sentence.plain)
@@ -66,5 +67,4 @@ def risks(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         yield Cue("follows", told(sentence, follows, hearing).text, strength=0.5)
 
 
-_THEN = re.compile(rf"^(?:(?:well|and|so) )*then (?P<what>(?:{_FOLLOWS}|(?:we|they) can not \w+)(?!\S).*)")
 POLICIES: tuple[Policy, ...] = (risks,)

@@ -41,7 +41,7 @@ def untagged(sentence: Sentence) -> Sentence:
     if not first or "," not in sentence.gap(first):
         return sentence
     text = sentence.text[: sentence.spans[first][0]].rstrip(" ,")
-    return replace(sentence, text=text, words=sentence.words[:first], spans=sentence.spans[:first])
+    return replace(sentence.part(0, first), text=text)
 
 
 def someday(sentence: Sentence) -> bool:

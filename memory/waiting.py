@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from memory.antecedents import PRONOUN, meant
 from memory.doing import base_form, does_something
-from memory.ledger import LOOSELY, Fits, Ledger
-from memory.notebook import PUBLISHED, SAME, Asked, Notebook
+from memory.ledger import LOOSELY, Ledger
+from memory.notebook import PUBLISHED, SAME, Asked, Fits, Notebook
 from memory.notes import NOBODY, OPEN, Change, Cue, Owner
 from memory.reconcile import same_doing
 from memory.wording import Sentence, content_of, likeness, read, stem
@@ -236,7 +236,7 @@ class Waiting:
         words = doing.lower().split()
         last = next((i for i in range(len(sentence.words)) if words and sentence.words[i] == words[0]), 0)
         before = [s for s in self.book.recent if s.start_s <= sentence.start_s and s.text != sentence.text]
-        return [*before, replace(sentence, words=sentence.words[:last], spans=sentence.spans[:last])]
+        return [*before, sentence.part(0, last)]
 
     def _take_up(
         self, cue: Cue, owner: Owner, evidence: tuple[str, ...], sentence: Sentence, *, within: int = CLAIMED_WITHIN

@@ -74,9 +74,8 @@ def save(path: Path, shipped: Shipped) -> None:
 
 def save_marks(path: Path, shipped: Shipped) -> None:
     """Write the file beside `path` only: columns as bytes, a scale each; the tagger with 16 bit floats."""
-    columns = shipped.probes.matrix[_telling(shipped.probes.weights), COLUMNS:WIDE]
-    scale = np.maximum(np.abs(columns).max(0), 1e-9) / 127
-    tensors = {"marks": np.rint(columns / scale).astype(np.int8), "scale": scale.astype(np.float32)}
+    columns, scale = _in_bytes(shipped.probes.matrix[_telling(shipped.probes.weights), COLUMNS:WIDE])
+    tensors: dict[str, NDArray[Any]] = {"marks": columns, "scale": scale}
     tensors["bias"] = np.ascontiguousarray(shipped.probes.bias[COLUMNS:WIDE], np.float32)
     if shipped.tagger:
         state = shipped.tagger.state_dict().items()
@@ -84,7 +83,9 @@ def save_marks(path: Path, shipped: Shipped) -> None:
     if shipped.minutes:
         tensors |= {"minutes.weights": shipped.minutes.weights, "minutes.bias": shipped.minutes.bias}
     if shipped.roles:
-        tensors |= _packed(shipped.roles)
+        roles, columns, scale = shipped.roles, *_in_bytes(shipped.roles.weights)
+        tensors |= {"roles.weights": columns, "roles.scale": scale, "roles.bias": roles.bias}
+        tensors["roles.telling"] = roles.telling.astype(np.float16)
     header = {
         "format": str(FORMAT),
         "columns": json.dumps(list(MARKS)),
@@ -94,11 +95,10 @@ def save_marks(path: Path, shipped: Shipped) -> None:
     _write(beside(path), tensors, header)
 
 
-def _packed(roles: Roles) -> dict[str, NDArray[Any]]:
-    scale = (np.maximum(np.abs(roles.weights).max(0), 1e-9) / 127).astype(np.float32)
-    whole = np.rint(roles.weights / scale).astype(np.int8)
-    telling = roles.telling.astype(np.float16)
-    return {"roles.weights": whole, "roles.scale": scale, "roles.bias": roles.bias, "roles.telling": telling}
+def _in_bytes(columns: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Columns (n, c) as whole numbers of a scale (c,) each."""
+    scale = np.maximum(np.abs(columns).max(0), 1e-9) / 127
+    return np.rint(columns / scale).astype(np.int8), scale.astype(np.float32)
 
 
 def _telling(weights: Weights) -> NDArray[np.bool_]:

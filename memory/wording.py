@@ -73,6 +73,10 @@ class Sentence:
             return ""
         return self.text[self.spans[first][0] : self.spans[last - 1][1]]
 
+    def part(self, first: int, last: int) -> Sentence:
+        """Its words from `first` up to, not with, `last`; the text stays whole."""
+        return replace(self, words=self.words[first:last], spans=self.spans[first:last])
+
     def gap(self, word: int) -> str:
         """What stands between this word and the one before it: blanks, commas, dashes."""
         return self.text[self.spans[word - 1][1] : self.spans[word][0]] if 0 < word < len(self.words) else ""

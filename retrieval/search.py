@@ -125,14 +125,13 @@ def quoted(shelf: Shelf, text: str, hit: Hit) -> Hit:
     return clearest(shelf, text, [hit])
 
 
-BESIDE = (
-    0.25  # what meaning counts beside the words; more of it favours scraps: "Launch 15 000 0" above what is said of it
-)
+BESIDE = 0.25  # what meaning counts beside the words; more favours scraps: "Launch 15 000 0" above what is said of it
 
 
 def answering(shelf: Shelf, text: str, hits: Sequence[Hit]) -> list[Hit]:
     """The hits with the sentence of each that answers the question best, the one that answers best of all first."""
-    found = [_fitting(shelf, text, [hit], suits(text)) for hit in hits]
+    form = suits(text)
+    found = [_fitting(shelf, text, [hit], form) for hit in hits]
     return [hit for hit, _ in sorted(found, key=lambda pair: -pair[1])]
 
 
