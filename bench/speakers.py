@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from audio.diarize.diarizer import DiarizeOptions, Voices, conclude, follow
 from audio.diarize.encoder import Ge2eEncoder
+from audio.diarize.shelf import taken_up
 from audio.diarize.turns import Turn, talk_s
 from audio.diarize.windows import listen
 from audio.segmenter import FILE, LIVE, Segmenter, segment
@@ -121,7 +122,7 @@ def diarize(case: Case) -> Found:
     cost_s = time.perf_counter() - began
     live, delays_s = _live(case.samples)
     whole = Voices()
-    for heard in voices.heard:
+    for heard in map(taken_up, voices.heard):
         whole = follow(whole, heard, UNCHANGED).voices
     systems = {
         "offline": final.turns,
@@ -129,7 +130,7 @@ def diarize(case: Case) -> Found:
         "offline, no changes": conclude(whole, UNCHANGED).turns,
         "online": voices.turns,
         "online, live segments": live.turns,
-        "naive": tuple(naive(voices.heard)),
+        "naive": tuple(naive([taken_up(heard) for heard in voices.heard])),
     }
     return Found(systems, final.centroids, cost_s, tuple(delays_s))
 

@@ -17,7 +17,7 @@ from audio.diarize.clusters import Groups, agglomerate
 from audio.diarize.diarizer import DiarizeOptions, Voices, conclude, follow, voiced
 from audio.diarize.encoder import PLAIN, Embeddings, Ge2eEncoder, Mel, levelled, mel_filters, mel_power, weights
 from audio.diarize.identity import Voiceprint, identify
-from audio.diarize.shelf import Shelf
+from audio.diarize.shelf import Laid, Shelf, taken_up
 from audio.diarize.traits import SHARE, WIDTH
 from audio.diarize.turns import Schedule, Turn, joined, overlapping, renamed
 from audio.diarize.windows import Heard, Stretch, labelled, listen
@@ -139,6 +139,11 @@ def test_twenty_voices_are_told_apart() -> None:
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     stretches = [Stretch("", 0, 48_000, points[i % 20] + rng.normal(0, 0.01, 256)) for i in range(200)]
     assert sorted(map(sorted, agglomerate(Groups.of(stretches)))) == [list(range(i, 200, 20)) for i in range(20)]
+
+
+def taken(voices: Voices) -> list[Heard]:
+    """What was heard, from wherever it waits."""
+    return [taken_up(kept) for kept in voices.heard]
 
 
 def spread(*voices: NDArray[np.float64], each_s: float, times: int, at_s: float = 0.0) -> Voices:
@@ -328,7 +333,7 @@ def test_the_end_of_a_meeting_is_work_that_grows_with_its_length() -> None:
 
 
 def test_a_voice_is_made_of_the_windows_inside_its_turns_on_its_own_track() -> None:
-    left, right = spread(unit(1, 0.2, 0), unit(0, 0.2, 1), each_s=4.0, times=2).heard[:2]
+    left, right = taken(spread(unit(1, 0.2, 0), unit(0, 0.2, 1), each_s=4.0, times=2))[:2]
     voices = Voices(heard=(replace(left, source="left"), replace(right, source="right")))
     first, second = (float(one.starts[0]) / SAMPLE_RATE for one in (left, right))
     spans = [("S1", first, first + 4, "left"), ("S2", second, second + 2, "right"), ("S3", second + 0.1, 60, "right")]
@@ -341,7 +346,7 @@ def test_a_voice_is_made_of_the_windows_inside_its_turns_on_its_own_track() -> N
 
 
 def test_a_segment_is_cut_anew_where_its_windows_got_other_labels() -> None:
-    (heard,) = spread(unit(1, 0.2), each_s=6.0, times=1).heard
+    (heard,) = taken(spread(unit(1, 0.2), each_s=6.0, times=1))
     labels = np.where(heard.starts - heard.starts[0] < 2 * SAMPLE_RATE, 0, 1)
     first, second = labelled(heard, labels)
     assert (first.start, second.stop) == (heard.starts[0], heard.stops[-1])
@@ -353,27 +358,31 @@ def test_a_segment_is_cut_anew_where_its_windows_got_other_labels() -> None:
 
 def test_online_a_scrap_that_sounds_like_nobody_waits_until_there_is_more_of_it() -> None:
     a, b, other = unit(1, 0.2, 0), unit(0, 1, 0.2), unit(0.2, 0, 1)
-    long = spread(a, b, each_s=6.0, times=2).heard
-    scraps = [replace(one, start=one.start + 10_000_000) for one in spread(other, each_s=2.0, times=2).heard]
+    long = taken(spread(a, b, each_s=6.0, times=2))
+    scraps = [replace(one, start=one.start + 10_000_000) for one in taken(spread(other, each_s=2.0, times=2))]
     counts, state = list[int](), Voices()
     for heard in (*long, *scraps):
         state = follow(state, heard, ONE_OR_MORE).voices
         counts.append(len(state.labels))
     assert counts == [1, 2, 2, 2, 2, 3]
     assert len(state.waiting.counts) == 0
-    whole = follow(state, spread(unit(-1, 0.5, 0.2), each_s=3.0, times=1).heard[0], ONE_OR_MORE).voices
+    whole = follow(state, taken(spread(unit(-1, 0.5, 0.2), each_s=3.0, times=1))[0], ONE_OR_MORE).voices
     assert len(whole.labels) == 4, "as much at once is somebody"
 
 
-def test_embeddings_that_wait_on_disk_are_the_same_and_a_full_disk_keeps_them_in_memory(
+def test_what_waits_on_disk_is_the_same_and_a_full_disk_keeps_them_in_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     heard = [listen(segment_of(script, start_s=9.0 * n), ToneEncoder()) for n, script in enumerate(("ab", "c", "ba"))]
     with Shelf() as shelf:
         laid = [shelf.laid(one) for one in heard]
         for one, other in zip(reversed(heard), reversed(laid), strict=True):
-            assert callable(other.kept)
-            assert np.array_equal(one.embeddings, other.embeddings)
+            assert isinstance(other, Laid)
+            again = taken_up(other)
+            assert (other.source, other.start, other.windows) == (again.source, again.start, again.windows)
+            assert (one.source, one.start) == (again.source, again.start)
+            for name in ("starts", "stops", "runs", "embeddings"):
+                assert np.array_equal(getattr(one, name), getattr(again, name))
     monkeypatch.setattr("tempfile.TemporaryFile", full)
     with Shelf() as shelf:
         assert shelf.laid(heard[0]) is heard[0]

@@ -9,7 +9,7 @@ from typing import TypeVar
 from audio.diarize.diarizer import Concluded, DiarizeOptions, Voices, conclude, follow, voiced
 from audio.diarize.encoder import VoiceEncoder
 from audio.diarize.identity import ALIKE, Identity, Voiceprint, identify
-from audio.diarize.shelf import Shelf
+from audio.diarize.shelf import Kept, Shelf
 from audio.diarize.turns import NEAR_S, Schedule, Turn, renamed, talk_s
 from audio.diarize.windows import Heard, listen
 from audio.diarize.words import attributed
@@ -32,13 +32,29 @@ class Diarizer:
     whole: Callable[[], list[Turn]] | None = None  # another engine's turns of the whole meeting, asked at its end
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Who said an utterance, and when: what may still be put right."""
+
+    id: str
+    speaker: str
+    start_s: float
+    end_s: float
+    source: str
+    shown: bool
+
+    @staticmethod
+    def of(it: Utterance) -> _Part:
+        return _Part(it.id, it.speaker, it.start_s, it.end_s, it.source, not it.suppressed)
+
+
 @dataclass(frozen=True)
 class Attribution:
     """The state of one meeting: its voices, what was said so far, and who was recognised."""
 
     next_id: int = 1
     voices: Voices = field(default_factory=Voices)
-    said: tuple[Utterance, ...] = ()
+    said: tuple[_Part, ...] = ()
     identities: dict[str, Identity] = field(default_factory=dict)
 
 
@@ -52,7 +68,7 @@ def attribute(
     `past` are the utterances from before a break, with the speakers they have. If the batches then bring their segments
     again, the state is made again from them; if not, new labels follow the old ones.
     """
-    before = tuple(_lean(u) for u in past)
+    before = tuple(_Part.of(u) for u in past)
     state = Attribution(next_id=first_id, said=before)
     begun = False
     with Shelf() as shelf:
@@ -69,13 +85,13 @@ def attribute(
             yield final_batch(state, diarizer)
 
 
-def _heard_again(batch: Batch, before: Sequence[Utterance]) -> bool:
+def _heard_again(batch: Batch, before: Sequence[_Part]) -> bool:
     last_s = max((utterance.start_s for utterance in before), default=-1.0)
     return any(segment.start / SAMPLE_RATE <= last_s for segment in batch.segments)
 
 
 def attribute_batch(
-    state: Attribution, batch: Batch, diarizer: Diarizer, *, laid: Callable[[Heard], Heard]
+    state: Attribution, batch: Batch, diarizer: Diarizer, *, laid: Callable[[Heard], Kept]
 ) -> tuple[Attribution, Batch]:
     """One batch: its segments are heard first, then its utterances divided among the speakers.
 
@@ -83,7 +99,7 @@ def attribute_batch(
     """
     voices, merged = state.voices, dict[str, str]()
     for segment in batch.segments:
-        step = follow(voices, laid(listen(segment, diarizer.encoder)), diarizer.options)
+        step = follow(voices, listen(segment, diarizer.encoder), diarizer.options, laid=laid)
         voices = step.voices
         merged = {old: step.merged.get(now, now) for old, now in merged.items()} | step.merged
     schedule = Schedule(_recent(voices, batch))
@@ -95,7 +111,7 @@ def attribute_batch(
     if relabelled:
         earlier = tuple(replace(u, speaker=relabelled.get(u.id, u.speaker)) for u in earlier)
     found = _recognised(state, voices, diarizer)
-    kept = tuple(_lean(u) for u in said)
+    kept = tuple(_Part.of(u) for u in said)
     state = Attribution(state.next_id + len(said), voices, (*earlier, *kept), found)
     return state, replace(batch, utterances=said, relabelled=relabelled, identities=tuple(found.values()))
 
@@ -108,7 +124,7 @@ def final_batch(state: Attribution, diarizer: Diarizer) -> Batch:
     first_s = {source: min(s for o, s in heard_s if o == source) / SAMPLE_RATE for source, _ in heard_s}
     relabelled = {}
     for utterance in state.said:
-        if utterance.suppressed or utterance.end_s <= first_s.get(utterance.source, float("inf")):
+        if not utterance.shown or utterance.end_s <= first_s.get(utterance.source, float("inf")):
             continue
         near_s = NEAR_S if utterance.speaker in decided.centroids else float("inf")  # a voice that is none after all
         found = schedule.speakers(utterance.start_s, utterance.end_s, utterance.source, near_s=near_s)
@@ -147,8 +163,3 @@ def _recognised(state: Attribution, voices: Voices, diarizer: Diarizer) -> dict[
         if spoken_s.get(label, 0.0) >= KNOWN_AFTER_S
     }
     return {i.speaker: i for i in identify(enough, diarizer.known, encoder=diarizer.encoder.name, alike=diarizer.alike)}
-
-
-def _lean(utterance: Utterance) -> Utterance:
-    """Without what nobody asks for again."""
-    return replace(utterance, words=(), tokens=())

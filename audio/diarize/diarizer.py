@@ -6,7 +6,7 @@ its sound; nothing of it is written anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from audio.diarize.clusters import UNIT_S, Groups, agglomerate, centroids, gains, path
 from audio.diarize.encoder import HOP
+from audio.diarize.shelf import Kept, taken_up
 from audio.diarize.somebody import Windows, somebody, windows_of
 from audio.diarize.turns import Turn, label_after, overlapping, relabelled, renamed, shared_s, turns
 from audio.diarize.windows import LONG, STEP, Heard, Stretch, labelled, stretches
@@ -48,7 +49,7 @@ NOBODY = Groups(np.zeros((0, 0)), np.zeros(0), ())
 class Voices:
     """What is known of a meeting's voices so far."""
 
-    heard: tuple[Heard, ...] = ()
+    heard: tuple[Kept, ...] = ()
     turns: tuple[Turn, ...] = ()  # online, merges applied
     labels: tuple[str, ...] = ()  # of the groups
     groups: Groups = field(default_factory=lambda: NOBODY)
@@ -74,8 +75,13 @@ class Concluded:
     centroids: dict[str, NDArray[Any]]  # label -> unit vector (d,)
 
 
-def follow(voices: Voices, heard: Heard, options: DiarizeOptions) -> Step:
-    """The next segment: its stretches join a voice or begin one, then its windows find their way through the voices."""
+def follow(
+    voices: Voices, heard: Heard, options: DiarizeOptions, *, laid: Callable[[Heard], Kept] = taken_up
+) -> Step:
+    """The next segment: its stretches join a voice or begin one, then its windows find their way through the voices.
+
+    `laid` may put aside what is not needed before the end.
+    """
     if not len(heard.starts):
         return Step(voices, (), {})
     found = stretches(heard, changes=options.changes)
@@ -88,14 +94,14 @@ def follow(voices: Voices, heard: Heard, options: DiarizeOptions) -> Step:
     near = voices.groups.sums / np.linalg.norm(voices.groups.sums, axis=1, keepdims=True)
     said = tuple(turns([heard], [voices.labels[k] for k in path([heard], near)]))
     earlier = relabelled(voices.turns, merged)
-    voices, further = _reviewed(replace(voices, heard=(*voices.heard, heard), turns=(*earlier, *said)), options)
+    voices, further = _reviewed(replace(voices, heard=(*voices.heard, laid(heard)), turns=(*earlier, *said)), options)
     merged = {old: further.get(now, now) for old, now in merged.items()} | further
     return Step(replace(voices, turns=relabelled(voices.turns, further)), relabelled(said, further), merged)
 
 
 def _reviewed(voices: Voices, options: DiarizeOptions) -> tuple[Voices, dict[str, str]]:
     """Speakers whose turns mostly fall to one voice, if the meeting ended now, become one; looked at now and then."""
-    said_s = sum(len(one.starts) for one in voices.heard) * STEP * HOP / SAMPLE_RATE
+    said_s = sum(one.windows for one in voices.heard) * STEP * HOP / SAMPLE_RATE
     due_s = voices.reviewed_s + max(REVIEW_S, REVIEW_GROWTH * voices.reviewed_s)
     if not due_s <= said_s <= REVIEWED_S:
         return voices, {}
@@ -195,16 +201,17 @@ def conclude(voices: Voices, options: DiarizeOptions) -> Concluded:
 
 def _decided(voices: Voices, options: DiarizeOptions) -> list[Turn]:
     """Turns of everything that was heard, whose labels mean nothing yet."""
-    found = _long([s for heard in voices.heard for s in stretches(heard, changes=options.changes)])
+    heard = [taken_up(kept) for kept in voices.heard]
+    found = _long([s for one in heard for s in stretches(one, changes=options.changes)])
     if not found:
         return []
     groups, parts = _clustered(found, options)
     if options.changes:
-        found = _long(_cut_again(voices.heard, groups))
+        found = _long(_cut_again(heard, groups))
         groups, parts = _clustered(found, options)
-    windows = windows_of(voices.heard, [[found[i] for i in part] for part in parts])
-    labels = _paths(voices.heard, _main_voices(groups, windows, options), ROUNDS)
-    return turns(voices.heard, [f"#{k}" for k in labels])
+    windows = windows_of(heard, [[found[i] for i in part] for part in parts])
+    labels = _paths(heard, _main_voices(groups, windows, options), ROUNDS)
+    return turns(heard, [f"#{k}" for k in labels])
 
 
 def _long(found: list[Stretch]) -> list[Stretch]:
@@ -265,7 +272,7 @@ def voiced(voices: Voices, decided: Sequence[Turn]) -> dict[str, NDArray[Any]]:
     for source in dict.fromkeys(heard.source for heard in voices.heard):
         own = [turn for turn in decided if turn.source == source]
         spans = [(turn.start_s - SLACK_S, turn.end_s + SLACK_S) for turn in own]
-        heard = [one for one in voices.heard if one.source == source]
+        heard = [taken_up(one) for one in voices.heard if one.source == source]
         windows = [
             (a / SAMPLE_RATE, b / SAMPLE_RATE) for one in heard for a, b in zip(one.starts, one.stops, strict=True)
         ]

@@ -1,31 +1,46 @@
-"""Where a meeting's embeddings wait for its end: four an uttered second, 1 kB each, are 15 MB an hour of memory."""
+"""Where what the encoder heard waits for a meeting's end: four embeddings an uttered second are 15 MB an hour of memory."""
 
 from __future__ import annotations
 
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import BinaryIO, Self
 
 import numpy as np
 
-from audio.diarize.encoder import Embeddings
 from audio.diarize.windows import Heard
 
+_SPANS = 3  # starts, stops and runs
 
-@dataclass(frozen=True)
-class _Laid:
-    """Embeddings on disk; called, they are read."""
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """The windows of one segment, on disk. Slots: there are some 700 an hour, and each counts."""
 
     file: BinaryIO
     at: int  # bytes
-    shape: tuple[int, ...]
+    source: str
+    start: int  # of the segment
+    windows: int
+    width: int  # of an embedding
 
-    def __call__(self) -> Embeddings:
+    def __call__(self) -> Heard:
+        """Read again."""
         self.file.seek(self.at)
-        found = np.frombuffer(self.file.read(4 * int(np.prod(self.shape))), np.float32)
-        return found.reshape(self.shape)
+        spans = np.frombuffer(self.file.read(8 * _SPANS * self.windows), np.int64)
+        starts, stops, runs = spans.reshape(_SPANS, self.windows)
+        embeddings = np.frombuffer(self.file.read(4 * self.windows * self.width), np.float32)
+        return Heard(self.source, self.start, starts, stops, runs, embeddings.reshape(self.windows, self.width))
+
+
+Kept = Heard | Laid
+
+
+def taken_up(kept: Kept) -> Heard:
+    """As it was laid down."""
+    return kept() if isinstance(kept, Laid) else kept
 
 
 class Shelf:
@@ -43,14 +58,16 @@ class Shelf:
         if self._file is not None:
             self._file.close()
 
-    def laid(self, heard: Heard) -> Heard:
-        """The same, its embeddings on disk; unchanged where the disk is full."""
+    def laid(self, heard: Heard) -> Kept:
+        """The same on disk; unchanged where the disk is full."""
         if self._file is None:
             return heard
-        embeddings = heard.embeddings
+        spans = np.stack([heard.starts, heard.stops, heard.runs]).astype(np.int64)
+        data = spans.tobytes() + heard.embeddings.astype(np.float32).tobytes()
         at = self._file.seek(0, 2)
         try:
-            written = self._file.write(embeddings.astype(np.float32).tobytes())
+            written = self._file.write(data)
         except OSError:
             return heard
-        return replace(heard, kept=_Laid(self._file, at, embeddings.shape)) if written == embeddings.nbytes else heard
+        laid = Laid(self._file, at, heard.source, heard.start, *heard.embeddings.shape)
+        return laid if written == len(data) else heard

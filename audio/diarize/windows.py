@@ -5,7 +5,6 @@ The windows never cross a pause, for a pause in a window spoils its embedding, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -33,12 +32,12 @@ class Heard:
     starts: NDArray[np.int64]  # (n,)
     stops: NDArray[np.int64]  # (n,)
     runs: NDArray[np.int64]  # (n,): which run of speech each lies in
-    kept: Embeddings | Callable[[], Embeddings]  # (n, d), or what reads them from where they wait
+    embeddings: Embeddings  # (n, d)
 
     @property
-    def embeddings(self) -> Embeddings:
-        """(n, d)."""
-        return self.kept() if callable(self.kept) else self.kept
+    def windows(self) -> int:
+        """How many."""
+        return len(self.starts)
 
 
 @dataclass(frozen=True)
