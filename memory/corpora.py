@@ -31,7 +31,7 @@ class MindError(Exception):
     """The memory could not be loaded, trained or carried on. The message says what happened and what to do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Heard:
     """One utterance as the memory takes it: no name, only who by order of appearance."""
 

@@ -99,15 +99,15 @@ def names_follow(past: Iterable[Event], events: Iterable[Event]) -> Iterator[Eve
     Not where the user named that other one, too.
     """
     first: dict[str, str] = {}  # utterance -> its speaker when it was said
-    last: dict[str, str] = {}
+    moved: dict[str, str] = {}  # utterance -> its speaker by the last word, where that is another
     names: dict[str, str] = {}
 
     def note(event: Event) -> None:
         match event:
             case Said(utterance):
-                first[utterance.id] = last[utterance.id] = utterance.speaker
+                first[utterance.id] = utterance.speaker
             case Corrected(field="speaker"):
-                last[event.utterance_id] = event.value
+                moved[event.utterance_id] = event.value
             case Named(by="user"):
                 names[event.speaker] = event.name
 
@@ -115,8 +115,9 @@ def names_follow(past: Iterable[Event], events: Iterable[Event]) -> Iterator[Eve
         note(event)
     for event in events:
         if isinstance(event, Concluded):
-            for label in [label for label, name in names.items() if name and label not in last.values()]:
-                now = Counter(last[id] for id, speaker in first.items() if speaker == label)
+            speakers = set((first | moved).values())
+            for label in [label for label, name in names.items() if name and label not in speakers]:
+                now = Counter(moved.get(id, speaker) for id, speaker in first.items() if speaker == label)
                 if now and not names.get(into := now.most_common(1)[0][0]):
                     names[into] = names[label]
                     yield Named(into, names[label], "user")

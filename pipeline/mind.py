@@ -29,25 +29,24 @@ _TOLD = 4  # decimals of a probability in the journal
 
 @dataclass
 class _Spoken:
-    """Texts by utterance, and the utterances of every topic."""
+    """What was said, and the utterances of every topic."""
 
-    texts: dict[str, str] = field(default_factory=dict)
-    starts: dict[str, float] = field(default_factory=dict)
+    said: Mapping[str, Heard]
     topics: dict[int, list[str]] = field(default_factory=dict)
 
     def learned(self, topic: int, kind: str, mind: Mind) -> Learned:
         """The topic as it stands: its title and keywords are words that were said in it."""
         ids = self.topics[topic]
-        inside = [self.texts[i] for i in ids]
-        outside = [self.texts[i] for number, others in self.topics.items() if number != topic for i in others]
+        inside = [self.said[i].text for i in ids]
+        outside = [self.said[i].text for number, others in self.topics.items() if number != topic for i in others]
         words = keywords(inside, outside, mind.weights)
-        proof = [i for i in ids if any(word in self.texts[i].lower() for word in words)][: _EVIDENCE - 1]
+        proof = [i for i in ids if any(word in self.said[i].text.lower() for word in words)][: _EVIDENCE - 1]
         content = {
             "topic": topic,
             "state": kind,  # "opens", "returns", "closes"
             "title": title(inside, outside, mind.weights),
             "keywords": words,
-            "start_s": self.starts[ids[0]],
+            "start_s": self.said[ids[0]].start_s,
             "utterances": len(ids),
         }
         return Learned("subject", content, tuple(dict.fromkeys([ids[0], *proof])))
@@ -98,12 +97,12 @@ class _Listener:
         self._deaf = False  # the weights could not be loaded
         self._start: MemoryState | None = None  # before the first word
         self._state: MemoryState | None = None
-        self._spoken = _Spoken()
         self._topic = -1
         self._marks: list[Marks] = []
         self._minutes: list[Minute] = []  # over, but not told: they are told with the marks
         self._waiting: list[str] = []  # utterances that the next step hears
         self._said: dict[str, Heard] = {}  # with speakers and texts as they are known now
+        self._spoken = _Spoken(self._said)
         self._names: dict[str, str] = {}
         self._stale = False  # what is in the banks was said by others, or otherwise, than is known now
 
@@ -161,7 +160,8 @@ class _Listener:
             yield Trouble(f"{error} (the meeting goes on with an empty memory)")
         late = list(self._said)[_in_steps(len(self._said), self._mind.segment) :]
         waiting = {id: self._said.pop(id) for id in late}
-        self._again()
+        if heed := self._again():
+            self._take_up(heed)
         self._wait(waiting)
 
     def _inherited(self, mind: Mind) -> MemoryState:
@@ -173,22 +173,23 @@ class _Listener:
             mind.load_state(self._carry.path).save(kept)
         return mind.load_state(kept) if kept.exists() else mind.empty()
 
-    def _again(self) -> None:
+    def _again(self) -> Heed | None:
         """All that was said, heard from the start by what is known now; of its marks those stand that were told."""
         if self._mind is None or self._start is None:
-            return
+            return None
         heed = self._mind.absorb(self._start, [self._keyed(u) for u in self._said.values()])
         self._state, self._stale = heed.state, False
-        if not self._spoken.texts:  # after a break: the journal has these marks, but nobody here does
-            for mark in heed.marks:
-                self._spoken.topics.setdefault(mark.topic, []).append(mark.utterance_id)
-                self._topic = mark.topic if mark.boundary else self._topic
-            waiting = len(heed.state.ledger.topics)
-            self._marks = self._told(heed.marks[len(heed.marks) - waiting :])
-            late = {mark.utterance_id for mark in self._marks}
-            self._minutes = [minute for minute in heed.minutes if minute.told_by in late]
-        self._spoken.texts |= {u.id: u.text for u in self._said.values()}
-        self._spoken.starts |= {u.id: u.start_s for u in self._said.values()}
+        return heed
+
+    def _take_up(self, heed: Heed) -> None:
+        """After a break: the journal has these marks, but nobody here does."""
+        for mark in heed.marks:
+            self._spoken.topics.setdefault(mark.topic, []).append(mark.utterance_id)
+            self._topic = mark.topic if mark.boundary else self._topic
+        waiting = len(heed.state.ledger.topics)
+        self._marks = self._told(heed.marks[len(heed.marks) - waiting :])
+        late = {mark.utterance_id for mark in self._marks}
+        self._minutes = [minute for minute in heed.minutes if minute.told_by in late]
 
     def _keyed(self, heard: Heard) -> Heard:
         """With the speaker as the memory calls them: in a series who has a name is the same in every meeting."""
@@ -222,7 +223,6 @@ class _Listener:
         for id, heard in more.items():
             self._said[id] = heard
             self._waiting.append(id)
-            self._spoken.texts[id], self._spoken.starts[id] = heard.text, heard.start_s
 
     def _step(self, mind: Mind, state: MemoryState, full: bool) -> Iterator[Event]:
         """What waits is heard; where that fills a segment, what was corrected is put right before."""

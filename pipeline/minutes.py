@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -32,6 +32,8 @@ from memory.summary import salient
 from memory.votes import believing
 from memory.wording import Sentence, content_of, lean, sentences, tidy
 from pipeline.events import Concluded, Corrected, Event, Learned, Named, Opened, Said, to_line
+from pipeline.mind import marks_of
+from pipeline.pressed import Pressed
 from pipeline.transcript import Transcript, display_name
 
 NEARBY = 12  # utterances between a passage and a task that it may belong to: about a minute
@@ -70,9 +72,8 @@ class _Taker:
         self._extractor: Extractor | None = None
         self._addressed = Addressed()
         self._names: dict[str, tuple[str, str]] = {}  # label -> name, by whom
-        self._said: dict[str, Utterance] = {}
-        self._corrected: list[Corrected] = []
-        self._marks: dict[str, Marks] = {}
+        self._heard: set[str] = set()  # ids of utterances
+        self._kept = Pressed()  # what was said and corrected, and the memory's marks: only the end asks for them
         self._by_hand: set[str] = set()  # items that the user changed: his word is the last one
         self._day = date.today()  # where a journal has no head
 
@@ -84,18 +85,17 @@ class _Taker:
                 self._extractor = Extractor(self._day, carried=self._carried)
                 yield from self._learned(self._extractor.book.taken())
             case Corrected():
-                self._corrected.append(event)
+                self._kept.add(event)
             case Learned() if event.kind in ITEM_KINDS and _by_hand(event):
                 self._by_hand.add(str(event.content.get("id")))
             case Named():
                 self._names[event.speaker] = event.name, event.by
                 self._know()
             case Learned(kind="marks"):
-                for told in event.content["marks"]:
-                    marks = Marks(**{**told, "read_ids": tuple(told["read_ids"])})
-                    self._marks[marks.utterance_id] = marks
-            case Said(utterance) if not utterance.suppressed and utterance.id not in self._said:
-                self._said[utterance.id] = lean(utterance)
+                self._kept.add(event)
+            case Said(utterance) if not utterance.suppressed and utterance.id not in self._heard:
+                self._heard.add(utterance.id)
+                self._kept.add(Said(lean(utterance)))
                 yield from self._note(utterance)
 
     def finish(self) -> Iterator[Event]:
@@ -103,20 +103,22 @@ class _Taker:
         if self._extractor is None:
             return
         yield from self._learned(self._extractor.finish())
-        spoken = list(Transcript.of([*map(Said, self._said.values()), *self._corrected]).utterances)
-        final = self._heard_again(spoken)
+        kept = list(self._kept)
+        spoken = list(Transcript.of(kept).utterances)
+        marks = {mark.utterance_id: mark for mark in marks_of(kept)}
+        final = self._heard_again(spoken, marks)
         yield from self._learned(settled((i for i in self._extractor.book.items.values() if i.id), final))
-        found = topics(spoken, self._marks or None)
+        found = topics(spoken, marks or None)
         yield from (Learned("topic", to_content(topic), topic.title_ids) for topic in found)
-        for sentence in salient(spoken, final, found, self._marks or None):
+        for sentence in salient(spoken, final, found, marks or None):
             yield Learned("summary", {"text": _shown(sentence)}, (sentence.utterance_id,))
 
-    def _heard_again(self, spoken: Iterable[Utterance]) -> list[Item]:
+    def _heard_again(self, spoken: Iterable[Utterance], marks: Mapping[str, Marks]) -> list[Item]:
         """The items of the whole meeting, now that every text, speaker and name is settled."""
-        believed = believing(self._marks.values())
+        believed = believing(marks.values())
         again = Extractor(self._day, people=self._people(), carried=self._carried, believed=believed)
         for utterance in spoken:
-            again.hear(utterance, self._marks.get(utterance.id))
+            again.hear(utterance, marks.get(utterance.id))
         again.finish()
         return [item for item in again.book.items.values() if item.id and item.status != WITHDRAWN]
 

@@ -75,9 +75,7 @@ class Concluded:
     centroids: dict[str, NDArray[Any]]  # label -> unit vector (d,)
 
 
-def follow(
-    voices: Voices, heard: Heard, options: DiarizeOptions, *, laid: Callable[[Heard], Kept] = taken_up
-) -> Step:
+def follow(voices: Voices, heard: Heard, options: DiarizeOptions, *, laid: Callable[[Heard], Kept] = taken_up) -> Step:
     """The next segment: its stretches join a voice or begin one, then its windows find their way through the voices.
 
     `laid` may put aside what is not needed before the end.

@@ -1,4 +1,4 @@
-"""Where what the encoder heard waits for a meeting's end: four embeddings an uttered second are 15 MB an hour of memory."""
+"""Where what the encoder heard waits for a meeting's end: four embeddings an uttered second are 15 MB an hour."""
 
 from __future__ import annotations
 
