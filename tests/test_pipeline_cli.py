@@ -172,6 +172,9 @@ def test_one_bad_file_of_several_does_not_stop_the_others(run, recording, tmp_pa
         (("show", "nothing"), 4, "no meeting"),
         (("models", "path", "gigantic"), 3, "gigantic"),
         (("fly",), 2, "fly"),
+        (("transcribe", "https://example.org/talk.mp3"), 4, "download it first"),
+        (("transcribe", "talk.wav", "--config", "mine.yaml"), 4, "check --config"),
+        (("transcribe", "talk.wav", "--speaker-engine", "pyannote"), 3, "needs a pipeline"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence_and_an_exit_code(run, recording, arguments, code, part) -> None:  # type: ignore[no-untyped-def]
@@ -281,3 +284,36 @@ def test_an_empty_name_is_not_the_folder_one_is_in(run, recording) -> None:  # t
 def test_listening_into_a_folder_that_cannot_be_written_begins_no_meeting(run, recording) -> None:  # type: ignore[no-untyped-def]
     assert run("listen", "--from-file", recording, "--plain", "--pace", "0", "-o", recording)[0] == 4
     assert "no meeting yet" in run("meetings")[1]
+
+
+def test_what_came_by_standard_input_goes_with_its_meeting_and_junk_is_not_kept(  # type: ignore[no-untyped-def]
+    run, recording, tmp_path, monkeypatch
+) -> None:
+    def piped(content: bytes) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(BytesIO(content)))
+        return run("transcribe", "-", "-f", "txt")
+
+    received = tmp_path / "home" / "received"
+    code, _, err = piped(b"these are no sounds at all")
+    assert code == 3
+    assert "standard input is damaged or not a recording" in err
+    assert list(received.iterdir()) == []
+    assert piped(recording.read_bytes())[0] == 0
+    assert piped(recording.read_bytes())[0] == 0
+    assert len(list(received.iterdir())) == 1
+    assert run("forget", "latest", "--yes")[0] == 0
+    assert list(received.iterdir()) == []
+
+
+def test_help_says_what_a_flag_takes_and_what_holds_without_it(run) -> None:  # type: ignore[no-untyped-def]
+    told = " ".join(run("transcribe", "--help")[1].split())
+    assert "--beam-size NUMBER" in told
+    assert "[default: txt,srt,vtt,tsv,json,md,html]" in told
+
+
+def test_what_is_found_is_told_to_scripts_too(run, recording) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording, "-f", "txt")
+    (line,) = run("search", "lasts", "--json")[1].splitlines()
+    found = json.loads(line)
+    assert found["meeting"].endswith(run("meetings")[1].splitlines()[1].split()[0][-4:])
+    assert "lasts" in found["text"]

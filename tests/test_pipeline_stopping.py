@@ -25,7 +25,7 @@ main()
 
 
 def shown(home: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], int]:
-    """`listen` to the sample in a terminal of its own, once words of it were shown; and the user's end of the terminal."""
+    """`listen` to the sample in a terminal of its own, once words of it were shown; and our end of the terminal."""
     ours, its = pty.openpty()
     environ = os.environ | {"RAPPORTEUR_HOME": str(home / "home"), "PYTHONPATH": str(ROOT), "TERM": "xterm"}
     sample = str(ROOT / "samples" / "meeting.flac")

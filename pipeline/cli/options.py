@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,27 @@ def setting_flags(*sections: str) -> Callable[[Command], Command]:
             name = RENAMED.get(setting.key, RENAMED.get(key, key)).replace("_", "-")
             switch = isinstance(setting.value, bool)
             names = [f"--{name}/--no-{name}" if switch else f"--{name}", *filter(None, [SHORT.get(key)])]
-            option = click.option(*names, setting.key.replace(".", "__"), default=None, help=setting.comment)
+            usual = "" if switch or setting.value == "" else f"  [default: {written(setting.value)}]"
+            option = click.option(
+                *names, setting.key.replace(".", "__"), default=None, metavar=None if switch else _takes(setting.value),
+                help=setting.comment + usual,
+            )  # fmt: skip
             command = option(command)
         return command
 
     return add
+
+
+def _takes(value: Any) -> str:
+    """What a flag is followed by, for --help; config.py checks it and says what is allowed."""
+    return "LIST" if isinstance(value, tuple) else "NUMBER" if isinstance(value, int | float) else "TEXT"
+
+
+def written(value: Any) -> str:
+    """A setting's value as config.yaml has it, lists without their brackets, which a flag does not need."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def whisper_flags(command: Command) -> Command:
@@ -106,8 +122,7 @@ def write_files(events: Iterable[Event], output: OutputFolder, settings: Setting
     for format, path in paths:
         write(transcript, format, path, export_options(settings))
     if paths:
-        names = " ".join(path.name for _, path in paths)
-        screen.note(f"written to {paths[0][1].parent.resolve()}: {names}")
+        screen.note(f"written to {paths[0][1].parent.resolve()}: {in_short([path for _, path in paths])}")
 
 
 def write_minutes(
@@ -116,14 +131,19 @@ def write_minutes(
     """Write the minutes in every format that the settings ask for, and say where."""
     formats = settings.export.minutes
     transcript = Transcript.of(events)
-    written = []
+    written: list[Path] = []
     for format in formats:
         path = output.path(transcript, f"minutes.{format}")
         sound = minutes_files.sound_for(minutes, transcript.source, path.parent) if format == "html" else ""
         replace_file(path, minutes_files.render(minutes, format, sound=sound))
-        written.append(path.name)
+        written.append(path)
     if written:
-        screen.note(f"minutes: {' '.join(written)}")
+        screen.note(f"minutes: {in_short(written)}")
+
+
+def in_short(paths: Sequence[Path]) -> str:
+    """`talk.txt .srt .vtt`: the name that they share once."""
+    return " ".join([paths[0].name, *(path.suffix for path in paths[1:])])
 
 
 def moment(text: str | None) -> datetime | None:
