@@ -317,3 +317,10 @@ def test_what_is_found_is_told_to_scripts_too(run, recording) -> None:  # type: 
     found = json.loads(line)
     assert found["meeting"].endswith(run("meetings")[1].splitlines()[1].split()[0][-4:])
     assert "lasts" in found["text"]
+
+
+def test_the_program_in_the_readme_runs(run, recording, tmp_path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    program = (ROOT / "README.md").read_text("utf-8").partition("```python\n")[2].partition("```")[0]
+    assert "samples/meeting.flac" in program
+    exec(program.replace("samples/meeting.flac", recording.name), {})
+    assert "talk" in run("meetings")[1]
