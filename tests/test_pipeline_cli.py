@@ -17,7 +17,10 @@ import pytest
 from audio.engines import RecognitionOptions, RecognizedWindow
 from audio.speech import Samples
 from pipeline import build
+from pipeline.events import Corrected
 from pipeline.loading import load_engine
+from pipeline.minutes import minutes_of
+from pipeline.screen import Screen
 from tests.fakes import FakeTranscriber
 
 ROOT = Path(__file__).parents[1]
@@ -291,7 +294,8 @@ def test_what_came_by_standard_input_goes_with_its_meeting_and_junk_is_not_kept(
 ) -> None:
     def piped(content: bytes) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(BytesIO(content)))
-        return run("transcribe", "-", "-f", "txt")
+        typed: tuple[int, str, str] = run("transcribe", "-", "-f", "txt")
+        return typed
 
     received = tmp_path / "home" / "received"
     code, _, err = piped(b"these are no sounds at all")
@@ -324,3 +328,28 @@ def test_the_program_in_the_readme_runs(run, recording, tmp_path, monkeypatch, c
     assert "samples/meeting.flac" in program
     exec(program.replace("samples/meeting.flac", recording.name), {})
     assert "talk" in run("meetings")[1]
+
+
+def test_lines_whose_speaker_was_decided_later_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen()
+    screen.show(Corrected("u1", "speaker", "S2", "speakers"))
+    screen.show(Corrected("u1", "speaker", "S3", "speakers"))
+    screen.show(Corrected("u2", "text", "other words", "user"))
+    screen.show_minutes(minutes_of([]))
+    assert "1 line was given to another speaker" in capsys.readouterr().err
+    screen.show_minutes(minutes_of([]))
+    assert "another speaker" not in capsys.readouterr().err
+
+
+def test_a_file_of_the_users_own_is_kept_and_one_that_was_written_here_is_replaced(run, recording, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    notes = tmp_path / "talk.md"
+    notes.write_text("my own notes")
+    err = run("transcribe", recording, "-f", "md,txt")[2]
+    assert "talk.md was there" in err
+    assert (tmp_path / "talk.md~").read_text() == "my own notes"
+    minutes = tmp_path / "talk.minutes.md"
+    minutes.write_text(minutes.read_text() + "and a line of mine")
+    for _ in range(2):
+        run("transcribe", recording, "-f", "md,txt")
+    assert (tmp_path / "talk.minutes.md~").read_text().endswith("and a line of mine")
+    assert sorted(path.name for path in tmp_path.glob("*~")) == ["talk.md~", "talk.minutes.md~"]

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from memory.minutes import Minutes
+from pipeline.cli.replacing import Written
 from pipeline.config import DEFAULTS, effective, library_home, load
 from pipeline.events import Event
 from pipeline.export import FORMATS, ExportOptions, OutputFolder, replace_file, write
@@ -119,8 +120,11 @@ def write_files(events: Iterable[Event], output: OutputFolder, settings: Setting
     """Write a meeting in every format that the settings ask for, and say where."""
     transcript = Transcript.of(events)
     paths = [(format, output.path(transcript, format)) for format in settings.export.formats]
+    before = Written(library_home(settings))
     for format, path in paths:
+        _keep(path, before, screen)
         write(transcript, format, path, export_options(settings))
+        before.add(path)
     if paths:
         screen.note(f"written to {paths[0][1].parent.resolve()}: {in_short([path for _, path in paths])}")
 
@@ -131,14 +135,21 @@ def write_minutes(
     """Write the minutes in every format that the settings ask for, and say where."""
     formats = settings.export.minutes
     transcript = Transcript.of(events)
-    written: list[Path] = []
+    before, written_now = Written(library_home(settings)), list[Path]()
     for format in formats:
         path = output.path(transcript, f"minutes.{format}")
         sound = minutes_files.sound_for(minutes, transcript.source, path.parent) if format == "html" else ""
+        _keep(path, before, screen)
         replace_file(path, minutes_files.render(minutes, format, sound=sound))
-        written.append(path)
-    if written:
-        screen.note(f"minutes: {in_short(written)}")
+        before.add(path)
+        written_now.append(path)
+    if written_now:
+        screen.note(f"minutes: {in_short(written_now)}")
+
+
+def _keep(path: Path, before: Written, screen: Screen) -> None:
+    if kept := before.keep(path):
+        screen.warn(f"{path.name} was there and not as rapporteur writes it, so it is kept as {kept.name}")
 
 
 def in_short(paths: Sequence[Path]) -> str:
