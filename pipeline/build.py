@@ -149,6 +149,10 @@ class Run:
         wanted = self._settings.speakers
         if wanted.engine == "off":
             return None
+        if wanted.engine == "pyannote":
+            from audio.diarize.pyannote import named
+
+            named(wanted.pipeline)  # before a recording is heard to its end, not after
         if wanted.engine == "auto" and not weights().is_file():
             self._warn(f"speakers are not told apart, for the voice encoder is missing; {ENCODER_ADVICE}")
             return None

@@ -118,9 +118,9 @@ def _from_file(path: Path, origin: str, *, may_be_missing: bool = False) -> Iter
     except OSError as error:
         if may_be_missing and isinstance(error, FileNotFoundError):
             return
-        raise PipelineError(
-            f"the settings {path} cannot be read ({error.strerror}); make them yours to read or name a file by --config"
-        ) from error
+        missing = isinstance(error, FileNotFoundError)
+        advice = "check --config and $RAPPORTEUR_CONFIG" if missing else "make them yours to read"
+        raise PipelineError(f"the settings {path} cannot be read ({error.strerror}); {advice}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # YAML also reads dates, and not every one is one
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""

@@ -17,6 +17,7 @@ from typing import Any
 from audio.speech import Utterance
 from pipeline.events import Event, Named, Opened, PipelineError, Said
 from pipeline.export import FORMATS, minutes
+from pipeline.inputs import received
 from pipeline.journal import rewrite
 from pipeline.library import MEETINGS, Library, Meeting
 from pipeline.mind import BEFORE, STATE
@@ -51,6 +52,7 @@ def forget_meeting(meeting: Meeting, library: Library, shelf: Callable[[], Shelf
     Raises PipelineError or ShelfError where a disk refuses.
     """
     library.delete(meeting)
+    _forget_received(Path(meeting.source), library)
     if (library.home / "shelf").is_dir():
         shelf().drop(meeting.id)
     gone = _unremembered([meeting.id], library, warn)
@@ -59,6 +61,15 @@ def forget_meeting(meeting: Meeting, library: Library, shelf: Callable[[], Shelf
             kept = [id for id in listed["meetings"] if id != meeting.id]
             _written(path, json.dumps({**listed, "meetings": kept}))
     return gone
+
+
+def _forget_received(source: Path, library: Library) -> None:
+    """Remove a recording that came by standard input, which nobody else keeps, with the last meeting made of it."""
+    if source.parent == received(library) and all(each.source != str(source) for each in library.meetings()):
+        try:
+            source.unlink(missing_ok=True)
+        except OSError as error:
+            raise PipelineError(f"{source} could not be removed ({error.strerror}); remove it by hand") from error
 
 
 def forget_person(

@@ -15,7 +15,7 @@ from rich.text import Text
 from audio.speech import SAMPLE_RATE
 from memory.minutes import Minutes
 from memory.notes import DECIDED, OPEN, Item
-from pipeline.events import Event, Named, Reached, Said, Trouble, to_line
+from pipeline.events import Corrected, Event, Named, Reached, Said, Trouble, to_line
 from pipeline.transcript import display_name
 
 
@@ -45,6 +45,7 @@ class Screen:
         self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
         self._lines = Console(highlight=False, soft_wrap=True)
         self._names: dict[str, Named] = {}
+        self._moved: set[str] = set()  # utterances that were shown before their speaker was decided
 
     def follow(
         self, events: Iterable[Event], *, title: str, total_s: float | None, from_s: float = 0.0
@@ -73,6 +74,8 @@ class Screen:
             print(to_line(event), flush=True)
         elif isinstance(event, Named):
             self._names[event.speaker] = event
+        elif isinstance(event, Corrected) and event.field == "speaker":
+            self._moved.add(event.utterance_id)
         elif isinstance(event, Trouble):
             self.warn(event.message)
         elif self._verbose and isinstance(event, Said) and not event.utterance.suppressed:
@@ -84,6 +87,10 @@ class Screen:
     def show_minutes(self, minutes: Minutes) -> None:
         """The minutes in short; nothing as `--json`, where each note is a line already, nor where there are none."""
         if not self._json and self._verbose:
+            if self._moved:
+                lines = "1 line was" if len(self._moved) == 1 else f"{len(self._moved)} lines were"
+                self.note(f"{lines} given to another speaker at the end: rapporteur show prints them")
+            self._moved.clear()
             self._lines.print(spelled(minutes, self._lines.width), soft_wrap=False)
 
     def note(self, sentence: str) -> None:

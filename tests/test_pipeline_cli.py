@@ -17,7 +17,10 @@ import pytest
 from audio.engines import RecognitionOptions, RecognizedWindow
 from audio.speech import Samples
 from pipeline import build
+from pipeline.events import Corrected
 from pipeline.loading import load_engine
+from pipeline.minutes import minutes_of
+from pipeline.screen import Screen
 from tests.fakes import FakeTranscriber
 
 ROOT = Path(__file__).parents[1]
@@ -172,6 +175,9 @@ def test_one_bad_file_of_several_does_not_stop_the_others(run, recording, tmp_pa
         (("show", "nothing"), 4, "no meeting"),
         (("models", "path", "gigantic"), 3, "gigantic"),
         (("fly",), 2, "fly"),
+        (("transcribe", "https://example.org/talk.mp3"), 4, "download it first"),
+        (("transcribe", "talk.wav", "--config", "mine.yaml"), 4, "check --config"),
+        (("transcribe", "talk.wav", "--speaker-engine", "pyannote"), 3, "needs a pipeline"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence_and_an_exit_code(run, recording, arguments, code, part) -> None:  # type: ignore[no-untyped-def]
@@ -281,3 +287,69 @@ def test_an_empty_name_is_not_the_folder_one_is_in(run, recording) -> None:  # t
 def test_listening_into_a_folder_that_cannot_be_written_begins_no_meeting(run, recording) -> None:  # type: ignore[no-untyped-def]
     assert run("listen", "--from-file", recording, "--plain", "--pace", "0", "-o", recording)[0] == 4
     assert "no meeting yet" in run("meetings")[1]
+
+
+def test_what_came_by_standard_input_goes_with_its_meeting_and_junk_is_not_kept(  # type: ignore[no-untyped-def]
+    run, recording, tmp_path, monkeypatch
+) -> None:
+    def piped(content: bytes) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(BytesIO(content)))
+        typed: tuple[int, str, str] = run("transcribe", "-", "-f", "txt")
+        return typed
+
+    received = tmp_path / "home" / "received"
+    code, _, err = piped(b"these are no sounds at all")
+    assert code == 3
+    assert "standard input is damaged or not a recording" in err
+    assert list(received.iterdir()) == []
+    assert piped(recording.read_bytes())[0] == 0
+    assert piped(recording.read_bytes())[0] == 0
+    assert len(list(received.iterdir())) == 1
+    assert run("forget", "latest", "--yes")[0] == 0
+    assert list(received.iterdir()) == []
+
+
+def test_help_says_what_a_flag_takes_and_what_holds_without_it(run) -> None:  # type: ignore[no-untyped-def]
+    told = " ".join(run("transcribe", "--help")[1].split())
+    assert "--beam-size NUMBER" in told
+    assert "[default: txt,srt,vtt,tsv,json,md,html]" in told
+
+
+def test_what_is_found_is_told_to_scripts_too(run, recording) -> None:  # type: ignore[no-untyped-def]
+    run("transcribe", recording, "-f", "txt")
+    (line,) = run("search", "lasts", "--json")[1].splitlines()
+    found = json.loads(line)
+    assert found["meeting"].endswith(run("meetings")[1].splitlines()[1].split()[0][-4:])
+    assert "lasts" in found["text"]
+
+
+def test_the_program_in_the_readme_runs(run, recording, tmp_path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    program = (ROOT / "README.md").read_text("utf-8").partition("```python\n")[2].partition("```")[0]
+    assert "samples/meeting.flac" in program
+    exec(program.replace("samples/meeting.flac", recording.name), {})
+    assert "talk" in run("meetings")[1]
+
+
+def test_lines_whose_speaker_was_decided_later_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen()
+    screen.show(Corrected("u1", "speaker", "S2", "speakers"))
+    screen.show(Corrected("u1", "speaker", "S3", "speakers"))
+    screen.show(Corrected("u2", "text", "other words", "user"))
+    screen.show_minutes(minutes_of([]))
+    assert "1 line was given to another speaker" in capsys.readouterr().err
+    screen.show_minutes(minutes_of([]))
+    assert "another speaker" not in capsys.readouterr().err
+
+
+def test_a_file_of_the_users_own_is_kept_and_one_that_was_written_here_is_replaced(run, recording, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    notes = tmp_path / "talk.md"
+    notes.write_text("my own notes")
+    err = run("transcribe", recording, "-f", "md,txt")[2]
+    assert "talk.md was there" in err
+    assert (tmp_path / "talk.md~").read_text() == "my own notes"
+    minutes = tmp_path / "talk.minutes.md"
+    minutes.write_text(minutes.read_text() + "and a line of mine")
+    for _ in range(2):
+        run("transcribe", recording, "-f", "md,txt")
+    assert (tmp_path / "talk.minutes.md~").read_text().endswith("and a line of mine")
+    assert sorted(path.name for path in tmp_path.glob("*~")) == ["talk.md~", "talk.minutes.md~"]

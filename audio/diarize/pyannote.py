@@ -81,9 +81,14 @@ def _turns(annotation: Any) -> list[Turn]:
     return [Turn(str(who), float(at.start), float(at.end)) for at, _, who in annotation.itertracks(yield_label=True)]
 
 
-def _folder(pipeline: str, *, offline: bool) -> Path:
+def named(pipeline: str) -> None:
+    """Raises AudioError where the settings name no pipeline."""
     if not pipeline:
         raise AudioError(f"pyannote needs a pipeline; set speakers.pipeline to a folder or to {OFFICIAL}")
+
+
+def _folder(pipeline: str, *, offline: bool) -> Path:
+    named(pipeline)
     if Path(pipeline).is_dir():
         return Path(pipeline)
     if pipeline != OFFICIAL:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -28,10 +24,11 @@ from pipeline.cli.options import (
     write_files,
     write_minutes,
 )
+from pipeline.cli.stopping import stopping
 from pipeline.config import library_home
 from pipeline.journal import JOURNAL, read
 from pipeline.library import Library
-from pipeline.live import LIVE_ROOM, Session, Wanted, replay
+from pipeline.live import LIVE_ROOM, Wanted, replay
 from pipeline.minutes import minutes_of
 from pipeline.screen import Screen
 from pipeline.settings import Settings
@@ -86,6 +83,7 @@ def listen(config: Path | None, as_json: bool, plain: bool, **given: Any) -> Non
 
     output = output_of(settings)
     source, named = _source(settings, held, notify)
+    screen.note(f"getting ready to listen to {named}; nothing is recorded yet")
     job = run.listen(
         source,
         capture.tape(source, settings.capture, notify),
@@ -133,29 +131,25 @@ def _source(settings: Settings, held: Held, notify: Notify) -> tuple[LiveInput, 
 
 def _show(job: build.LiveJob, screen: Screen, *, on_screen: bool) -> None:
     """Show the meeting until it is over; the first Ctrl+C stops the recording, what was said is still written."""
-    if on_screen:
-        from pipeline.tui.app import Captions  # half a second that plain lines need not wait for
 
-        Captions(job.title, job.events, session=job.session, folder=job.folder).run_through()
-        return
-    with _stopping(job.session, screen):
-        for event in job.events:
-            screen.show(event)
+    def leave() -> None:
+        raise KeyboardInterrupt
 
-
-@contextmanager
-def _stopping(session: Session, screen: Screen) -> Iterator[None]:
-    """Within, Ctrl+C and SIGTERM end the recording; a second Ctrl+C ends the command."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if session.stopped:
-            raise KeyboardInterrupt
+    def told() -> None:
         screen.note("stopped; what was said until now is still written. Once more to leave at once")
-        session.stop()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    if not on_screen:
+        with stopping(job.session, told=told, again=leave):
+            screen.note("listening; Ctrl+C ends the meeting")
+            for event in job.events:
+                screen.show(event)
+        return
+    from pipeline.tui.app import Captions  # half a second that plain lines need not wait for
+
+    captions = Captions(job.title, job.events, session=job.session, folder=job.folder)
     try:
-        yield
+        with stopping(job.session, told=lambda: None, again=captions.action_leave):
+            captions.run_through()
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for trouble in captions.troubles:  # what was told on the screen is gone with it
+            screen.show(trouble)

@@ -59,10 +59,10 @@ def models_group() -> None:
 @models_group.command("list")
 def list_models() -> None:
     """The models on this machine, and the names of those that can be pulled."""
-    table = Table("on this machine", "path", box=None, pad_edge=False)
+    table = Table("on this machine", Column("path", overflow="fold"), box=None, pad_edge=False)
     for model in models.installed():
         table.add_row(model.name, str(model.path))
-    Console(highlight=False, soft_wrap=True).print(table)
+    Console(highlight=False).print(table)
     click.echo(f"\nto pull: {' '.join(models.official_names())}")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from pipeline.cli.options import (
@@ -21,7 +21,7 @@ from pipeline.cli.options import (
     write_files,
     write_minutes,
 )
-from pipeline.cli.shelf import opened, where
+from pipeline.cli.shelf import opened, plain_hit, where
 from pipeline.events import PipelineError, to_line
 from pipeline.export import OutputFolder
 from pipeline.library import MATCH_END, MATCH_START
@@ -37,7 +37,8 @@ from retrieval.search import containing
 @json_option
 def meetings(config: Path | None, as_json: bool) -> None:
     """List all meetings, the newest first."""
-    table = Table("meeting", "began", "length", "utterances", "model", "state", box=None, pad_edge=False)
+    # a name that is cut short is of no use to the other commands
+    table = Table(Column("meeting", no_wrap=True), "began", "length", "said", "model", "", box=None, pad_edge=False)
     library = library_of(config)
     for meeting in library.meetings():
         if as_json:
@@ -45,10 +46,10 @@ def meetings(config: Path | None, as_json: bool) -> None:
         state = "" if meeting.finished else "unfinished"
         table.add_row(
             meeting.id,
-            meeting.began[:16].replace("T", " "),
+            meeting.began[11:16],
             clock(meeting.duration_s),
             str(meeting.utterances),
-            Path(meeting.model).name,
+            Path(meeting.model).stem,
             state,
         )
     if not as_json:
@@ -90,7 +91,8 @@ def show(meeting: str, config: Path | None, as_json: bool, suppressed: bool) -> 
 @click.command()
 @click.argument("text", nargs=-1, required=True)
 @config_option
-def search(text: tuple[str, ...], config: Path | None) -> None:
+@json_option
+def search(text: tuple[str, ...], config: Path | None, as_json: bool) -> None:
     """Find words in all meetings and documents."""
     console = Console(highlight=False, soft_wrap=True)
     settings, library, shelf = opened(config)
@@ -99,11 +101,18 @@ def search(text: tuple[str, ...], config: Path | None) -> None:
         before, _, rest = mention.snippet.partition(MATCH_START)
         match, _, after = rest.partition(MATCH_END)
         plain = after.replace(MATCH_START, "").replace(MATCH_END, "")
+        if as_json:
+            about = {"meeting": mention.meeting, "utterance": mention.utterance_id, "at_s": mention.start_s}
+            click.echo(json.dumps({**about, "text": f"{before}{match}{plain}"}, ensure_ascii=False))
+            continue
         moment = f"{mention.meeting} {clock(mention.start_s):>7}"
         console.print(Text.assemble((moment, "cyan"), f"  {before.lstrip()}", (match, "bold"), plain))
     refresh(shelf, settings.retrieval)
     passages = containing(shelf, " ".join(text))
     for hit in passages:
+        if as_json:
+            click.echo(json.dumps(plain_hit(hit), ensure_ascii=True))
+            continue
         console.print(Text.assemble((where(hit), "cyan"), f"  “{hit.quote}”"))
     if not found and not passages:
         raise PipelineError(

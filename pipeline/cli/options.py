@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from memory.minutes import Minutes
+from pipeline.cli.replacing import Written
 from pipeline.config import DEFAULTS, effective, library_home, load
 from pipeline.events import Event
 from pipeline.export import FORMATS, ExportOptions, OutputFolder, replace_file, write
@@ -59,11 +60,27 @@ def setting_flags(*sections: str) -> Callable[[Command], Command]:
             name = RENAMED.get(setting.key, RENAMED.get(key, key)).replace("_", "-")
             switch = isinstance(setting.value, bool)
             names = [f"--{name}/--no-{name}" if switch else f"--{name}", *filter(None, [SHORT.get(key)])]
-            option = click.option(*names, setting.key.replace(".", "__"), default=None, help=setting.comment)
+            usual = "" if switch or setting.value == "" else f"  [default: {written(setting.value)}]"
+            option = click.option(
+                *names, setting.key.replace(".", "__"), default=None, metavar=None if switch else _takes(setting.value),
+                help=setting.comment + usual,
+            )  # fmt: skip
             command = option(command)
         return command
 
     return add
+
+
+def _takes(value: Any) -> str:
+    """What a flag is followed by, for --help; config.py checks it and says what is allowed."""
+    return "LIST" if isinstance(value, tuple) else "NUMBER" if isinstance(value, int | float) else "TEXT"
+
+
+def written(value: Any) -> str:
+    """A setting's value as config.yaml has it, lists without their brackets, which a flag does not need."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def whisper_flags(command: Command) -> Command:
@@ -103,11 +120,13 @@ def write_files(events: Iterable[Event], output: OutputFolder, settings: Setting
     """Write a meeting in every format that the settings ask for, and say where."""
     transcript = Transcript.of(events)
     paths = [(format, output.path(transcript, format)) for format in settings.export.formats]
+    before = Written(library_home(settings))
     for format, path in paths:
+        _keep(path, before, screen)
         write(transcript, format, path, export_options(settings))
+        before.add(path)
     if paths:
-        names = " ".join(path.name for _, path in paths)
-        screen.note(f"written to {paths[0][1].parent.resolve()}: {names}")
+        screen.note(f"written to {paths[0][1].parent.resolve()}: {in_short([path for _, path in paths])}")
 
 
 def write_minutes(
@@ -116,14 +135,26 @@ def write_minutes(
     """Write the minutes in every format that the settings ask for, and say where."""
     formats = settings.export.minutes
     transcript = Transcript.of(events)
-    written = []
+    before, written_now = Written(library_home(settings)), list[Path]()
     for format in formats:
         path = output.path(transcript, f"minutes.{format}")
         sound = minutes_files.sound_for(minutes, transcript.source, path.parent) if format == "html" else ""
+        _keep(path, before, screen)
         replace_file(path, minutes_files.render(minutes, format, sound=sound))
-        written.append(path.name)
-    if written:
-        screen.note(f"minutes: {' '.join(written)}")
+        before.add(path)
+        written_now.append(path)
+    if written_now:
+        screen.note(f"minutes: {in_short(written_now)}")
+
+
+def _keep(path: Path, before: Written, screen: Screen) -> None:
+    if kept := before.keep(path):
+        screen.warn(f"{path.name} was there and not as rapporteur writes it, so it is kept as {kept.name}")
+
+
+def in_short(paths: Sequence[Path]) -> str:
+    """`talk.txt .srt .vtt`: the name that they share once."""
+    return " ".join([paths[0].name, *(path.suffix for path in paths[1:])])
 
 
 def moment(text: str | None) -> datetime | None:

@@ -112,7 +112,7 @@ def ask(question: tuple[str, ...], config: Path | None, as_json: bool, most: int
     console = Console(highlight=False, soft_wrap=True)
     for hit in hits:
         if as_json:
-            click.echo(json.dumps(_plain(hit), ensure_ascii=True))
+            click.echo(json.dumps(plain_hit(hit), ensure_ascii=True))
             continue
         place, name, after = told(library, hit)
         console.print(Text.assemble((place, "cyan"), f"\n  {name}{': ' if name else ''}“{hit.quote}”"))
@@ -158,7 +158,8 @@ def _became(minutes: Minutes, line: str) -> Iterator[str]:
                 yield f"later {change.change}{': ' if now else ''}{now}" + ("" if at is None else f"  {clock(at)}")
 
 
-def _plain(hit: Hit) -> dict[str, Any]:
+def plain_hit(hit: Hit) -> dict[str, Any]:
+    """A hit as a line of JSON has it."""
     content = shelves.content_of(hit)
     if hit.passage.at_s is None:
         return content

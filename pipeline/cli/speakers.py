@@ -170,7 +170,8 @@ def forget(meeting: str, person: str, exports: tuple[Path, ...], yes: bool, conf
         memories = forget_meeting(found, library, shelf, _warn)
         click.echo(
             f"{found.id} is gone: journal, what lay with it, its place in the index, on the shelf and in its series, "
-            f"and {memories} memories of later meetings that knew of it; not {found.source}"
+            f"and {memories} memories of later meetings that knew of it"
+            + (f"; the recording {found.source} is yours and stays" if Path(found.source).is_file() else "")
         )
         return
     try:

@@ -59,6 +59,7 @@ class Captions(App[None]):
         self._heading, self._session, self._folder = title, session, folder
         self._stream = ahead(events, room=ROOM)
         self.failure: BaseException | None = None
+        self.troubles: list[Trouble] = []  # for who shows them when the screen is gone
         self._over = False
 
     def run_through(self) -> None:
@@ -97,6 +98,7 @@ class Captions(App[None]):
         for panel in (*self.query(Script), *self.query(Notes)):
             panel.show(event)
         if isinstance(event, Trouble):
+            self.troubles.append(event)
             self.notify(event.message, severity="warning", timeout=10)
         elif isinstance(event, Marked) and event.kind == "mark":
             self.notify("marked", timeout=2)

@@ -1,0 +1,52 @@
+"""How a running meeting ends from outside: Ctrl+C, SIGTERM, and the terminal that is closed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from pipeline.live import Session
+
+_HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
+
+
+@contextmanager
+def stopping(session: Session, *, told: Callable[[], None], again: Callable[[], None]) -> Iterator[None]:
+    """Within, Ctrl+C and SIGTERM end the recording, which calls `told`; a second one calls `again`.
+
+    A terminal that is closed ends it, too: nobody can stop it any more, and what was said is still written to its end.
+    """
+
+    terminals = [descriptor for descriptor in range(3) if os.isatty(descriptor)]  # a closed one is none any more
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if number == _HANGUP:
+            _let_go(terminals)
+        elif session.stopped:
+            again()
+            return
+        if not session.stopped:
+            told()
+            session.stop()
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if _HANGUP is not None and signal.getsignal(_HANGUP) != signal.SIG_IGN:  # nohup wants it to go on
+        numbers.append(_HANGUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number in numbers:
+            if number != _HANGUP or not session.stopped:  # a terminal that closes must not cost the files either
+                signal.signal(number, before[number])
+
+
+def _let_go(terminals: list[int]) -> None:
+    """Every further word to the terminal, or from it, would be an error."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in terminals:
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)

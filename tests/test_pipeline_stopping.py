@@ -1,0 +1,62 @@
+"""A meeting that is ended from outside is still written to its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pty = pytest.importorskip("pty", reason="Windows has no terminals of this kind")
+ROOT = Path(__file__).parents[1]
+PROGRAM = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # closing this terminal is told to this process
+from pipeline import build
+from pipeline.cli import main
+from tests.fakes import FakeTranscriber
+build.load_engine = lambda *_, **__: FakeTranscriber()
+sys.argv = ["rapporteur", *sys.argv[1:]]
+main()
+"""
+
+
+def shown(home: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], int]:
+    """`listen` to the sample in a terminal of its own, once words of it were shown; and our end of the terminal."""
+    ours, its = pty.openpty()
+    environ = os.environ | {"RAPPORTEUR_HOME": str(home / "home"), "PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    sample = str(ROOT / "samples" / "meeting.flac")
+    command = ["listen", "--from-file", sample, "--model", "embedded", "-o", "out", "-f", "txt", *arguments]
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *command], stdin=its, stdout=its, stderr=its, cwd=home, env=environ,
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(its)
+    seen = b""
+    while b"It lasts" not in seen:
+        seen += os.read(ours, 4096)
+    return process, ours
+
+
+@pytest.mark.parametrize("face", [("--plain",), ()])
+def test_a_terminal_that_is_closed_costs_nothing(tmp_path: Path, face: tuple[str, ...]) -> None:
+    process, ours = shown(tmp_path, *face)
+    os.close(ours)
+    assert process.wait(120) == 0
+    assert "It lasts" in next((tmp_path / "out").glob("*.txt")).read_text()
+    assert list((tmp_path / "home").rglob("recording.flac"))
+
+
+@pytest.mark.parametrize("face", [("--plain",), ()])
+def test_a_terminate_signal_ends_the_recording_and_its_files_are_written(tmp_path: Path, face: tuple[str, ...]) -> None:
+    process, ours = shown(tmp_path, *face)
+    process.send_signal(signal.SIGTERM)
+    seen = b""
+    while b"minutes.md" not in seen:
+        seen += os.read(ours, 4096)
+    assert process.wait(120) == 0
+    assert list((tmp_path / "home").rglob("recording.flac"))
+    os.close(ours)
