@@ -75,7 +75,7 @@ def recording(folder: Path) -> Recording | None:
         if (audio / CONTENTS).exists():
             contents = json.loads((audio / CONTENTS).read_text("utf-8"))
             return Recording(dict.fromkeys(contents["sources"], contents["samples"]), encoded=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise AudioError(f"the recording in {audio} cannot be read ({error}); look at the files there") from error
     return None
 
@@ -144,9 +144,9 @@ def sync_folder(folder: Path) -> None:
 def stretches(audio: Path) -> list[Stretch]:
     """What the book says; a torn last line belongs to a file that was not begun."""
     found = []
-    for line in (audio / BOOK).read_text("utf-8", errors="replace").splitlines(keepends=True):
+    for line in (audio / BOOK).read_bytes().splitlines(keepends=True):
         with suppress(ValueError, TypeError):
-            if line.endswith("\n"):
+            if line.endswith(b"\n"):
                 found.append(Stretch(**json.loads(line)))
     return found
 
