@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +33,7 @@ class Series:
     @property
     def path(self) -> Path:
         """The file that lists its meetings; the memory's state lies beside it, in a folder of that name."""
-        return self.library.home / FOLDER / f"{slug(self.name)}.json"
+        return self.library.home / FOLDER / f"{_file_name(self.name)}.json"
 
     @property
     def state_path(self) -> Path:
@@ -76,6 +78,14 @@ class Series:
             return ()
         last = self.library.meeting(earlier[-1])
         return carried_over(minutes_of(self.library.events(last)), self.name, len(earlier))
+
+
+def _file_name(name: str) -> str:
+    """The slug, and a checksum where it leaves out letters: 週次 and 月次 are two series."""
+    whole, short = unicodedata.normalize("NFKD", " ".join(name.casefold().split())), slug(name)
+    if "".join(filter(str.isalnum, whole)) == short.replace("-", ""):
+        return short
+    return f"{short}-{sha256(whole.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def read_list(path: Path) -> dict[str, Any]:
