@@ -192,3 +192,23 @@ def test_a_killed_live_meeting_is_recovered_by_command(tmp_path: Path) -> None:
 def test_fifty_killed_live_meetings_are_recovered(tmp_path: Path) -> None:
     for i in range(50):
         kill_while_listening(tmp_path / str(i), random.uniform(0.0, 12.0))
+
+
+def test_a_damaged_recording_keeps_nobody_from_listening_or_recovering(
+    run: Typed, cut_off: Path, tmp_path: Path
+) -> None:
+    opened = Opened(
+        "", "Damaged", "2026-03-10T09:00:00+01:00", "microphone", "", "x", "faster-whisper", "embedded", "0"
+    )
+    library = Library(tmp_path / "home")
+    with library.create(opened) as journal:
+        audio = journal.path.parent / "audio"
+    audio.mkdir()
+    (audio / "recording.json").write_text("{")
+    told: list[str] = []
+    assert [found.meeting.title for found in capture.unfinished(library, told.append)] == ["Standup"]
+    assert str(audio) in told[0]
+    code, _, err = run("recover")
+    assert code == 0, err
+    assert "Standup is complete" in err
+    assert str(audio) in err
