@@ -246,7 +246,9 @@ class Pickup:
 def _messages(pipe: IO[bytes]) -> Iterator[tuple[bytes, float, bytes]]:
     while len(header := pipe.read(pickup.HEADER.size)) == pickup.HEADER.size:
         kind, at_s, length = pickup.HEADER.unpack(header)
-        yield kind, at_s, pipe.read(length)
+        payload = pipe.read(length)
+        if len(payload) == length:  # else the process was killed while it wrote
+            yield kind, at_s, payload
 
 
 def _command(*arguments: str) -> list[str]:
