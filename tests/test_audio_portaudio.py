@@ -24,7 +24,7 @@ from audio.link import WatchOptions
 from audio.live import Incident
 from audio.portaudio import Pickup, choose, devices
 from audio.speech import SAMPLE_RATE, AudioError, Samples
-from audio.streams import Device
+from audio.streams import Device, Ended
 from tests.sound_server import SoundServer, private_server
 
 PATIENCE_S = 20.0  # for a busy machine; what is tested is usually there within two
@@ -277,7 +277,7 @@ def test_the_rate_is_told_before_a_device_that_delivers_at_once(monkeypatch: pyt
         query_devices=lambda index, kind: {"default_samplerate": 48_000.0, "max_input_channels": 2},
     )
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
-    monkeypatch.setattr(pickup.sys, "stdin", io.TextIOWrapper(Endless()))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     pickup.capture({"port": None, "host_api": "", "pulse_source": "", "block_ms": 20}, messages)
     assert [messages.get()[0] for _ in range(3)] == [pickup.STARTED, pickup.BLOCK, pickup.ENDED]
@@ -292,3 +292,12 @@ class Endless(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         threading.Event().wait()
         return 0
+
+
+def test_a_process_that_cannot_be_started_is_a_device_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portaudio, "_command", lambda *arguments: ["/no/such/python"])
+    told: list[Any] = []
+    stream = Pickup(Device("Desk", "microphone", port="desk"), told.append, block_ms=20)
+    stream.finish()
+    stream.kill()
+    assert told == [Ended("its process cannot be started: No such file or directory")]
