@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from audio.engines import RecognitionOptions, RecognizedWindow
-from audio.speech import Samples
+from audio.speech import AudioError, Samples
 from pipeline import build
 from pipeline.loading import load_engine
+from tests.conftest import Typed
 from tests.fakes import FakeTranscriber
 
 ROOT = Path(__file__).parents[1]
@@ -281,3 +282,16 @@ def test_an_empty_name_is_not_the_folder_one_is_in(run, recording) -> None:  # t
 def test_listening_into_a_folder_that_cannot_be_written_begins_no_meeting(run, recording) -> None:  # type: ignore[no-untyped-def]
     assert run("listen", "--from-file", recording, "--plain", "--pace", "0", "-o", recording)[0] == 4
     assert "no meeting yet" in run("meetings")[1]
+
+
+def test_doctor_tells_what_is_broken_and_looks_at_the_rest(run: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise AudioError("openai-whisper is not installed: run `pip install openai-whisper`")
+
+    monkeypatch.setattr("audio.engines.models.installed", broken)
+    monkeypatch.setitem(sys.modules, "torch", None)  # as where its files are damaged
+    code, out, err = run("doctor")
+    assert code == 1
+    assert "pip install openai-whisper" in out, err
+    assert "torch" in out
+    assert "library" in out
