@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -41,7 +40,7 @@ class Unfinished:
     unheard_s: float  # of the recording, not yet text
 
 
-def unfinished(library: Library, warn: Callable[[str], None] = logging.getLogger(__name__).warning) -> list[Unfinished]:
+def unfinished(library: Library, warn: Callable[[str], None]) -> list[Unfinished]:
     """The meetings whose sound is not encoded or not all text, but for those that run now; the newest first.
 
     A recording that cannot be read is told: the others must not wait for it, nor the next meeting.

@@ -117,8 +117,8 @@ def lock(folder: Path) -> BinaryIO:
 def rewrite(folder: Path, change: Callable[[Event], Event | None]) -> int:
     """Every event of a meeting as `change` wants it, None = gone; returns how many are no longer as they were.
 
-    The new journal takes the place of the old one at once, whose bytes are overwritten first where the disk writes in
-    place. Damaged lines, which nobody can check, go. Raises PipelineError as `Journal` does.
+    The new journal takes the place of the old one at once, whose bytes are then overwritten where the disk writes in
+    place (not on Windows). Damaged lines, which nobody can check, go. Raises PipelineError as `Journal` does.
     """
     path = folder / JOURNAL
     with lock(folder):
@@ -134,11 +134,12 @@ def rewrite(folder: Path, change: Callable[[Event], Event | None]) -> int:
             fresh = path.with_suffix(".mended")
             with fresh.open("wb", buffering=0) as file:
                 _write(file, lines)
-            with path.open("r+b", buffering=0) as file:
-                old = os.dup(file.fileno())
-            fresh.replace(path)
-            with os.fdopen(old, "r+b", buffering=0) as file:
-                _write(file, b"\0" * len(before))
+            if sys.platform == "win32":  # which replaces no file that is open
+                fresh.replace(path)
+            else:
+                with path.open("r+b", buffering=0) as file:
+                    fresh.replace(path)
+                    _write(file, b"\0" * len(before))
             _sync(folder)
         except OSError as error:
             raise _unwritable(path, error) from error
