@@ -114,7 +114,9 @@ def finish(folder: Path, *, keep_raw: bool = False) -> Path:
         if not found.encoded:
             if not (target.exists() and _same(target, audio)):
                 _encode(audio, len(found.reached))
-            _replace(audio / CONTENTS, json.dumps({"sources": list(found.reached), "samples": found.samples}).encode())
+            replace_whole(
+                audio / CONTENTS, json.dumps({"sources": list(found.reached), "samples": found.samples}).encode()
+            )
             if keep_raw:
                 (audio / BOOK).replace(audio / KEPT)
             else:
@@ -252,7 +254,8 @@ def _same(encoded: Path, audio: Path) -> bool:
         return False
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_whole(path: Path, data: bytes) -> None:
+    """The file holds all of `data` or, also after a power cut, what it held before. Raises OSError."""
     part = path.with_suffix(".part")
     with part.open("wb") as file:
         file.write(data)

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from audio.stretches import replace_whole
 from memory.notes import Item
 from pipeline.events import Named, PipelineError
 from pipeline.library import Library, slug
@@ -54,9 +55,7 @@ class Series:
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            unfinished = self.path.with_suffix(".part")
-            unfinished.write_text(json.dumps({"name": self.name, "meetings": [*joined, meeting]}), encoding="utf-8")
-            unfinished.replace(self.path)
+            replace_whole(self.path, json.dumps({"name": self.name, "meetings": [*joined, meeting]}).encode())
         except OSError as error:
             raise PipelineError(
                 f"{self.path} cannot be written ({error.strerror}); make room or give access"
