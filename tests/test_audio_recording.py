@@ -357,3 +357,12 @@ def test_contents_of_another_form_are_an_error_in_words(tmp_path: Path) -> None:
     (tmp_path / "audio" / "recording.json").write_text("[]")
     with pytest.raises(AudioError, match="cannot be read"):
         recording(tmp_path)
+
+
+def test_a_long_recording_lies_in_several_stretches_and_reads_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "LONGEST", SAMPLE_RATE)
+    passed_on = tracks(taped(tmp_path, "me"))
+    assert [s.start for s in stretches(tmp_path / "audio")] == [0, SAMPLE_RATE, 2 * SAMPLE_RATE]
+    assert np.array_equal(tracks(recorded(tmp_path))["me"], passed_on["me"])
