@@ -9,7 +9,7 @@ WORK ?= out/embedded
 .PHONY: demo setup system test lint unit slow sample train evaluate bench wheel clean
 
 # A library of its own, so that the demo's meeting and documents do not mix with yours.
-demo: export RAPPORTEUR_HOME := $(CURDIR)/out/demo/library
+demo: export RAPPORTEUR_LIBRARY_HOME := $(CURDIR)/out/demo/library
 demo: setup
 	rm -rf out/demo
 	$(BIN)/rapporteur shelve samples/docs

@@ -84,6 +84,7 @@ def caption(
     desk = _Desk(recognizer)
     for item in heard:
         if isinstance(item, Now):
+            yield from sketches.gone(item.growing)
             if hypothesis := sketches.next(item.growing, recognizer.options):
                 yield hypothesis
             elif desk.aside and not item.growing:
@@ -169,14 +170,26 @@ class Sketches:
 
     def closed(self, segment: SpeechSegment) -> Iterator[Hypothesis]:
         """The segment is final or set aside: an empty hypothesis takes away what was shown of it."""
-        sketch = self._open.pop(segment.source, None)
-        if sketch and sketch.shown:
-            yield _hypothesis(segment, (), 0)
+        sketch = self._open.get(segment.source)
+        if sketch and sketch.start < segment.stop:  # else it is a final that had to wait, and the next one grows
+            yield from self._withdrawn(segment.source)
+
+    def gone(self, growing: Iterable[SpeechSegment]) -> Iterator[Hypothesis]:
+        """The same for what grows no more and came as no final: a copy of another source's speech is dropped."""
+        open_now = {(segment.source, segment.start) for segment in growing}
+        for source in [s for s, sketch in self._open.items() if (s, sketch.start) not in open_now]:
+            yield from self._withdrawn(source)
+
+    def _withdrawn(self, source: str) -> Iterator[Hypothesis]:
+        sketch = self._open.pop(source)
+        if sketch.shown:
+            start_s, end_s = (round(at / SAMPLE_RATE, 3) for at in (sketch.start, sketch.heard))
+            yield Hypothesis("", start_s, end_s, source=source)
 
     def _waited(self, segment: SpeechSegment) -> int:
         """Samples of this segment that no hypothesis has heard."""
         sketch = self._open.get(segment.source)
-        return segment.stop - (sketch.heard if sketch and sketch.start == segment.start else segment.start)
+        return segment.stop - (sketch.heard if sketch else segment.start)
 
     def _draft(self, segment: SpeechSegment, options: RecognitionOptions) -> tuple[Word, ...] | None:
         """The words of the segment; None where the guards do not believe them.

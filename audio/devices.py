@@ -15,7 +15,7 @@ import numpy as np
 
 from audio.link import Link, WatchOptions
 from audio.live import Incident, Level, Notify, dbfs
-from audio.speech import SAMPLE_RATE, AudioChunk, Samples
+from audio.speech import AudioChunk, Samples
 from audio.streams import Block, Device, Happening, OpenStream
 from audio.timeline import Track
 
@@ -201,13 +201,13 @@ class DeviceInput:
             yield from self._tick(now_s)
 
     def _keep(self, source: _Source, rate_hz: float, block: Block) -> Iterator[AudioChunk]:
-        if self._zero_s is None:
-            self._zero_s = block.arrived_s - len(block.samples) / (rate_hz or SAMPLE_RATE)
         if rate_hz:
             source.rate_hz = rate_hz
             yield from source.track.begin(rate_hz)
         if not self._wanted(block.arrived_s):
             return
+        if self._zero_s is None:
+            self._zero_s, self._stood_s = block.arrived_s - len(block.samples) / source.rate_hz, 0.0
         source.heard_s = self._on_line(block.arrived_s)
         self._levels = {**self._levels, source.name: source.meter.push(block.samples, source.rate_hz)}
         yield from source.track.push(block.samples, source.heard_s)

@@ -75,8 +75,9 @@ def capture(wanted: dict[str, Any], messages: queue.SimpleQueue[Message | None])
         callback=heard,
         finished_callback=over.set,
     )
-    stream.start()
+    # first, for a device may deliver before `start` is over
     messages.put((STARTED, time.monotonic(), json.dumps({"rate_hz": rate_hz, "channels": channels}).encode()))
+    stream.start()
     asked = threading.Event()
 
     def await_end() -> None:

@@ -203,31 +203,37 @@ class Pickup:
     def __init__(self, device: Device, post: Post, *, block_ms: int) -> None:
         wanted: dict[str, Any] = {"port": device.port, "host_api": device.host_api, "pulse_source": device.pulse_source}
         wanted |= {"block_ms": block_ms}
-        self._process = subprocess.Popen(
-            _command("capture", json.dumps(wanted)),
-            env=_environment(device.pulse_source),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        assert self._process.stdin
-        assert self._process.stdout
-        self._stdin, self._stdout = self._process.stdin, self._process.stdout
-        threading.Thread(target=self._read, args=(post,), name=f"pickup {device.name}", daemon=True).start()
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            process = subprocess.Popen(
+                _command("capture", json.dumps(wanted)),
+                env=_environment(device.pulse_source),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        except OSError as error:  # no memory, say; in a meeting it is tried again, and the other devices go on
+            post(Ended(f"its process cannot be started: {error.strerror}"))
+            return
+        self._process = process
+        threading.Thread(target=self._read, args=(process, post), name=f"pickup {device.name}", daemon=True).start()
 
     def finish(self) -> None:
         """Its standard input ends, and so does the program when all is said."""
-        with contextlib.suppress(OSError):
-            self._stdin.close()
+        if self._process and self._process.stdin:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
 
     def kill(self) -> None:
         """The process alone is killed; the thread sees its output end."""
-        self._process.kill()
+        if self._process:
+            self._process.kill()
         self.finish()
 
-    def _read(self, post: Post) -> None:
+    def _read(self, process: subprocess.Popen[bytes], post: Post) -> None:
+        assert process.stdout
         channels, reason = 1, "its process was killed"
-        with self._stdout as pipe:
+        with process.stdout as pipe:
             for kind, at_s, payload in _messages(pipe):
                 if kind == pickup.STARTED:
                     started = json.loads(payload)
@@ -238,7 +244,7 @@ class Pickup:
                     post(Block(planes.mean(axis=1, dtype=np.float32) / np.float32(32768), at_s))
                 else:
                     reason = payload.decode(errors="replace")
-        self._process.wait()
+        process.wait()
         self.finish()
         post(Ended(reason))
 
@@ -246,7 +252,9 @@ class Pickup:
 def _messages(pipe: IO[bytes]) -> Iterator[tuple[bytes, float, bytes]]:
     while len(header := pipe.read(pickup.HEADER.size)) == pickup.HEADER.size:
         kind, at_s, length = pickup.HEADER.unpack(header)
-        yield kind, at_s, pipe.read(length)
+        payload = pipe.read(length)
+        if len(payload) == length:  # else the process was killed while it wrote
+            yield kind, at_s, payload
 
 
 def _command(*arguments: str) -> list[str]:

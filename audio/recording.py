@@ -94,7 +94,10 @@ class _Disk:
         if (now_s := time.monotonic()) < self._next_s:
             return
         self._next_s = now_s + LOOK_S
-        left = self._free(self._folder)
+        try:
+            left = self._free(self._folder)
+        except OSError:  # as of a network disk that is away for a moment; the writing itself says what is lost
+            return
         if left < self._options.stop_free_bytes:
             self.end(at, f"the recording stops: only {_megabytes(left)} are free; all of it is kept")
         elif left < self._options.warn_free_bytes and not self._warned:

@@ -178,7 +178,7 @@ class Segmenter:
         pieces = [c.samples[max(start - c.start, 0) : max(stop - c.start, 0)] for c in self._chunks]
         samples = np.concatenate(pieces)
         share = sum(mark.speech for mark in growing.marks) * self._frame / len(samples)
-        return SpeechSegment(samples, start, self._source, min(share, 1.0), self._spoken(growing, stop))
+        return SpeechSegment(samples, start, self._source, min(share, 1.0), self._spoken(growing, start + len(samples)))
 
     def _spoken(self, growing: _Growing, stop: int) -> tuple[tuple[int, int], ...]:
         """The runs of speech in the segment, as (start, stop)."""

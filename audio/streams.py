@@ -29,7 +29,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Started:
-    """The stream runs; its first block may still take a while."""
+    """The stream is open; its first block may still take a while."""
 
     rate_hz: float
 

@@ -75,7 +75,7 @@ def recording(folder: Path) -> Recording | None:
         if (audio / CONTENTS).exists():
             contents = json.loads((audio / CONTENTS).read_text("utf-8"))
             return Recording(dict.fromkeys(contents["sources"], contents["samples"]), encoded=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise AudioError(f"the recording in {audio} cannot be read ({error}); look at the files there") from error
     return None
 
@@ -114,7 +114,9 @@ def finish(folder: Path, *, keep_raw: bool = False) -> Path:
         if not found.encoded:
             if not (target.exists() and _same(target, audio)):
                 _encode(audio, len(found.reached))
-            _replace(audio / CONTENTS, json.dumps({"sources": list(found.reached), "samples": found.samples}).encode())
+            replace_whole(
+                audio / CONTENTS, json.dumps({"sources": list(found.reached), "samples": found.samples}).encode()
+            )
             if keep_raw:
                 (audio / BOOK).replace(audio / KEPT)
             else:
@@ -144,9 +146,9 @@ def sync_folder(folder: Path) -> None:
 def stretches(audio: Path) -> list[Stretch]:
     """What the book says; a torn last line belongs to a file that was not begun."""
     found = []
-    for line in (audio / BOOK).read_text("utf-8", errors="replace").splitlines(keepends=True):
+    for line in (audio / BOOK).read_bytes().splitlines(keepends=True):
         with suppress(ValueError, TypeError):
-            if line.endswith("\n"):
+            if line.endswith(b"\n"):
                 found.append(Stretch(**json.loads(line)))
     return found
 
@@ -252,7 +254,8 @@ def _same(encoded: Path, audio: Path) -> bool:
         return False
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_whole(path: Path, data: bytes) -> None:
+    """The file holds all of `data` or, also after a power cut, what it held before. Raises OSError."""
     part = path.with_suffix(".part")
     with part.open("wb") as file:
         file.write(data)

@@ -103,6 +103,7 @@ def _silero() -> onnxruntime.InferenceSession:
     weights = Path(spec.origin if spec and spec.origin else "").parent / "data" / "silero_vad_16k_sequence.onnx"
     if not weights.is_file():
         raise AudioError("silero-vad 6.2.3 or later is not installed; install it or set the detector to webrtcvad.")
+    onnxruntime.disable_telemetry_events()  # Microsoft's builds for Windows have some
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only: it warns of initializers that it drops

@@ -27,7 +27,7 @@ from memory.rewriting import (
     sentences_of,
     tokens,
 )
-from pipeline.events import Concluded, Event, Learned, PipelineError, Trouble
+from pipeline.events import Concluded, Event, Hearing, Learned, PipelineError, Trouble
 from pipeline.minutes import minutes_of
 from pipeline.settings import AbstractionSettings
 
@@ -92,7 +92,7 @@ class Endpoint:
             return answer.status, bytes(found)
         except TimeoutError:
             raise EndpointError(f"it takes longer than {self.timeout_s:.0f} s") from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # the last: letters that HTTP cannot carry
             raise EndpointError(f"it cannot be reached ({type(error).__name__})") from error
         finally:
             connection.close()
@@ -102,14 +102,18 @@ def abstraction(wanted: AbstractionSettings) -> tuple[AbstractionStage, ...]:
     """The stage that the settings ask for, if any. Raises PipelineError where they cannot be followed."""
     if not wanted.url:
         return ()
-    address = urlsplit(wanted.url)
-    if address.scheme not in ("http", "https") or not address.hostname:
+    try:
+        address = urlsplit(wanted.url)
+        fits = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+    except ValueError:  # of a port or an IPv6 address
+        fits = False
+    if not fits:
         raise PipelineError(
             "abstraction.url is no address; give one such as http://localhost:11434/v1, or leave it empty"
         )
     if not wanted.model:
         raise PipelineError("abstraction.model is empty; name a model that the endpoint has")
-    key = os.environ.get(wanted.key_variable, "") if wanted.key_variable else ""
+    key = os.environ.get(wanted.key_variable, "").strip() if wanted.key_variable else ""
     return (AbstractionStage(Endpoint(wanted.url, wanted.model, key, wanted.timeout_s), wanted.context_tokens),)
 
 
@@ -124,7 +128,8 @@ class AbstractionStage:
         for event in events:
             if isinstance(event, Concluded):
                 yield from self.rewrite(minutes_of(heard))
-            heard.append(event)
+            if not isinstance(event, Hearing):  # of which hours of a live meeting have tens of thousands
+                heard.append(event)
             yield event
 
     def rewrite(self, minutes: Minutes) -> Iterator[Event]:

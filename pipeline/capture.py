@@ -12,7 +12,7 @@ from audio.devices import DeviceInput
 from audio.live import LiveInput, Notify
 from audio.portaudio import Pickup, choose, devices
 from audio.recording import record
-from audio.speech import SAMPLE_RATE, AudioChunk
+from audio.speech import SAMPLE_RATE, AudioChunk, AudioError
 from audio.stretches import Recording, finish, recorded, recording
 from pipeline.events import RECORDING, Concluded, Learned, PipelineError, Reached
 from pipeline.journal import JOURNAL, Journal, lock, read
@@ -40,12 +40,19 @@ class Unfinished:
     unheard_s: float  # of the recording, not yet text
 
 
-def unfinished(library: Library) -> list[Unfinished]:
-    """The meetings whose sound is not encoded or not all text, but for those that run now; the newest first."""
+def unfinished(library: Library, warn: Callable[[str], None]) -> list[Unfinished]:
+    """The meetings whose sound is not encoded or not all text, but for those that run now; the newest first.
+
+    A recording that cannot be read is told: the others must not wait for it, nor the next meeting.
+    """
     found = []
     for meeting in library.meetings():
         folder = library.folder(meeting)
-        sound = recording(folder)
+        try:
+            sound = recording(folder)
+        except AudioError as error:
+            warn(str(error))
+            continue
         if sound is None or (meeting.finished and (sound.encoded or not sound.samples)) or _runs(folder):
             continue
         found.append(Unfinished(meeting, sound, 0.0 if meeting.finished else unheard_s(folder, sound)))

@@ -152,7 +152,7 @@ def _typed(kind: Any, value: Any) -> Any:
         if not limits.low <= (len(value) if isinstance(value, tuple) else value) <= limits.high:
             raise ValueError
     elif origin is tuple:
-        items = re.findall(r"[^\s,\[\]]+", value) if isinstance(value, str) else value
+        items = _listed(value, spaced=arguments[0] is str) if isinstance(value, str) else value
         if not isinstance(items, list | tuple):
             raise TypeError
         value = tuple(_typed(arguments[0], item) for item in items)
@@ -168,6 +168,12 @@ def _typed(kind: Any, value: Any) -> Any:
     if isinstance(kind, type) and origin is None and type(value) is not kind:
         raise TypeError
     return value
+
+
+def _listed(text: str, *, spaced: bool) -> list[str]:
+    """The items of a list that is written as text; `spaced`: they are names and paths, which may hold spaces."""
+    items = (item.strip() for item in text.strip().removeprefix("[").removesuffix("]").split(","))
+    return [part for item in items if item for part in ([item] if spaced else item.split())]
 
 
 def _allowed(kind: Any) -> str:

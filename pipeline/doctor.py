@@ -6,7 +6,7 @@ import importlib
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -42,8 +42,23 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything; nothing is changed and nothing downloaded."""
-    rest = [_torch(), _voices(), *_devices(), *_models(settings), *_programs(), _library(library_home(settings))]
-    return [*_packages(), *rest]
+    return [
+        *_packages(),
+        *_told("torch", _torch),
+        *_told("voice encoder, telling speakers apart", _voices),
+        *_told("devices, live capture", _devices),
+        *_told("models", lambda: _models(settings)),
+        *_programs(),
+        *_told("library", lambda: [_library(library_home(settings))]),
+    ]
+
+
+def _told(what: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """What was found; what keeps it from being looked at is a finding, too."""
+    try:
+        return list(look())
+    except (ImportError, OSError, AudioError) as error:
+        return [Finding(what, "broken", f"{error}; run the installation again")]
 
 
 def _packages() -> Iterator[Finding]:
@@ -56,19 +71,19 @@ def _packages() -> Iterator[Finding]:
             yield Finding(f"{module}, {purpose}", "ok", "")
 
 
-def _torch() -> Finding:
+def _torch() -> Iterator[Finding]:
     import torch
 
     device, compute_type = models.device_and_compute("faster-whisper")
     detail = (
         f"{torch.__version__}, {platform.machine()}, {os.cpu_count()} cores; recognition on {device} in {compute_type}"
     )
-    return Finding("torch", "ok", detail)
+    yield Finding("torch", "ok", detail)
 
 
-def _voices() -> Finding:
+def _voices() -> Iterator[Finding]:
     there = weights().is_file()
-    return Finding(
+    yield Finding(
         "voice encoder, telling speakers apart", "ok" if there else "missing", "" if there else ENCODER_ADVICE
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from audio.recognizer import spoken_language
+from audio.stretches import sync_folder
 from pipeline.events import Concluded, Event, Hearing, PipelineError, Reached, Said, Trouble, from_line, to_line
 
 if sys.platform == "win32":
@@ -44,7 +45,8 @@ class Journal:
         try:
             self.resume_point = _mend(self.path)
             self._file = self.path.open("ab", buffering=0)
-            _sync(folder, folder.parent)
+            sync_folder(folder)
+            sync_folder(folder.parent)
         except OSError as error:
             self._lock.close()
             raise _unwritable(self.path, error) from error
@@ -117,8 +119,8 @@ def lock(folder: Path) -> BinaryIO:
 def rewrite(folder: Path, change: Callable[[Event], Event | None]) -> int:
     """Every event of a meeting as `change` wants it, None = gone; returns how many are no longer as they were.
 
-    The new journal takes the place of the old one at once, whose bytes are overwritten first where the disk writes in
-    place. Damaged lines, which nobody can check, go. Raises PipelineError as `Journal` does.
+    The new journal takes the place of the old one at once, whose bytes are then overwritten where the disk writes in
+    place (not on Windows). Damaged lines, which nobody can check, go. Raises PipelineError as `Journal` does.
     """
     path = folder / JOURNAL
     with lock(folder):
@@ -134,12 +136,13 @@ def rewrite(folder: Path, change: Callable[[Event], Event | None]) -> int:
             fresh = path.with_suffix(".mended")
             with fresh.open("wb", buffering=0) as file:
                 _write(file, lines)
-            with path.open("r+b", buffering=0) as file:
-                old = os.dup(file.fileno())
-            fresh.replace(path)
-            with os.fdopen(old, "r+b", buffering=0) as file:
-                _write(file, b"\0" * len(before))
-            _sync(folder)
+            if sys.platform == "win32":  # which replaces no file that is open
+                fresh.replace(path)
+            else:
+                with path.open("r+b", buffering=0) as file:
+                    fresh.replace(path)
+                    _write(file, b"\0" * len(before))
+            sync_folder(folder)
         except OSError as error:
             raise _unwritable(path, error) from error
     return sum(old != new for _, old, new in kept) or 1
@@ -203,17 +206,6 @@ def _write(file: BinaryIO, data: bytes) -> None:
     while rest:
         rest = rest[file.write(rest) :]
     os.fsync(file.fileno())
-
-
-def _sync(*folders: Path) -> None:
-    """Makes the entries in the folders, and so a new journal's name, survive a power cut; Windows does so by itself."""
-    if sys.platform != "win32":
-        for folder in folders:
-            handle = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
 
 
 def _unwritable(path: Path, error: OSError) -> PipelineError:

@@ -17,7 +17,7 @@ from pipeline.events import Event, Marked, Named, Reached, Said, Trouble
 from pipeline.relay import ahead
 
 EVENTS_ROOM = 1000  # events that may wait to be kept and shown
-LIVE_ROOM = 6000  # chunks that may wait to be heard: 10 minutes, which only a decoder that hangs ever fills
+LIVE_ROOM = 60_000  # chunks that may wait to be heard: 10 minutes of two devices; only a decoder that hangs fills it
 
 
 @dataclass(frozen=True)

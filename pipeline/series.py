@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from audio.stretches import replace_whole
 from memory.notes import Item
 from pipeline.events import Named, PipelineError
 from pipeline.library import Library, slug
@@ -31,7 +34,7 @@ class Series:
     @property
     def path(self) -> Path:
         """The file that lists its meetings; the memory's state lies beside it, in a folder of that name."""
-        return self.library.home / FOLDER / f"{slug(self.name)}.json"
+        return self.library.home / FOLDER / f"{_file_name(self.name)}.json"
 
     @property
     def state_path(self) -> Path:
@@ -52,9 +55,7 @@ class Series:
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            unfinished = self.path.with_suffix(".part")
-            unfinished.write_text(json.dumps({"name": self.name, "meetings": [*joined, meeting]}), encoding="utf-8")
-            unfinished.replace(self.path)
+            replace_whole(self.path, json.dumps({"name": self.name, "meetings": [*joined, meeting]}).encode())
         except OSError as error:
             raise PipelineError(
                 f"{self.path} cannot be written ({error.strerror}); make room or give access"
@@ -76,6 +77,14 @@ class Series:
             return ()
         last = self.library.meeting(earlier[-1])
         return carried_over(minutes_of(self.library.events(last)), self.name, len(earlier))
+
+
+def _file_name(name: str) -> str:
+    """The slug, and a checksum where it leaves out letters: 週次 and 月次 are two series."""
+    whole, short = unicodedata.normalize("NFKD", " ".join(name.casefold().split())), slug(name)
+    if "".join(filter(str.isalnum, whole)) == short.replace("-", ""):
+        return short
+    return f"{short}-{sha256(whole.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def read_list(path: Path) -> dict[str, Any]:

@@ -87,3 +87,7 @@ def test_what_is_said_twice_over_is_all_firm(text: list[str]) -> None:
     firming = Firming(LocalAgreement(2))
     firming.add(heard(" ".join(text)))
     assert shown(firming, " ".join(text)) == (" ".join(text), "")
+
+
+def test_of_equally_good_prefixes_the_one_nearest_in_length_counts() -> None:
+    assert continuation(["a", "b"], ["c"]) == 1

@@ -227,3 +227,37 @@ def test_of_two_sources_the_one_that_waited_longest_comes_first() -> None:
     here, there = replace(open_segment(1.0), source="here"), replace(open_segment(2.0), source="there")
     shown = [sketches.next([here, there], ENGLISH) for _ in range(3)]
     assert [hypothesis and hypothesis.source for hypothesis in shown] == ["there", "here", None]
+
+
+def test_a_segment_that_is_dropped_as_a_copy_takes_its_captions_with_it() -> None:
+    def grown(start_s: float, length_s: float) -> Now:
+        segment = open_segment(length_s)
+        return Now((replace(segment, start=round(start_s * SAMPLE_RATE)),))
+
+    class Parroting(FakeTranscriber):
+        def draft(self, window: Samples, options: RecognitionOptions, *, timed: bool, whole: bool) -> RecognizedSegment:
+            words = tuple(spread(f"said {len(window)}", 1.0))
+            return RecognizedSegment(f" said {len(window)}", 0.0, 1.0, (1,), SURE, words)
+
+    # the first stretch grows and, being a copy, never comes as a final; then another begins
+    heard = [grown(0, 1), grown(0, 1.5), grown(0, 2), Now(()), grown(5, 1), grown(5, 1.5)]
+    found = caption(
+        heard,
+        Recognizer(FakeTranscriber(), ENGLISH),
+        Parroting(),
+        options=replace(OPTIONS, share=1.0),
+        behind_s=lambda: 0.0,
+        clock=lambda: 0.0,
+    )
+    texts = [item for item in found if isinstance(item, Hypothesis)]
+    assert [item.firm for item in texts] == [0, 1, 1, 0, 0, 1]
+    assert texts[3].text == ""
+    assert [len(item.words) for item in texts] == [2, 2, 2, 0, 2, 2]
+
+
+def test_a_final_that_comes_late_does_not_take_away_the_captions_of_what_grows_by_then() -> None:
+    late, growing = open_segment(1.0), replace(open_segment(1.0), start=5 * SAMPLE_RATE)
+    sketches = Sketches(FakeTranscriber(), OPTIONS, lambda: 0.0)
+    assert sketches.next([growing], ENGLISH)
+    assert not list(sketches.closed(late))
+    assert list(sketches.closed(growing))

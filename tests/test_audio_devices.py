@@ -349,3 +349,14 @@ def test_sound_that_nobody_fetched_for_a_while_is_all_there() -> None:
             world.now_s = held_until_s
     assert samples / SAMPLE_RATE == pytest.approx(29.95, abs=0.1)
     assert not told
+
+
+def test_a_pause_before_the_first_sound_moves_nothing() -> None:
+    world = World(until_s=20)
+    world.devices["Desk"] = FakeDevice(first_block_s=1.0)
+    live, run = listen(world)
+    world.at(0.5, live.pause)
+    world.at(5, live.resume)
+    sound = run().sound["microphone"]
+    assert len(sound) / SAMPLE_RATE == pytest.approx(15, abs=0.1)
+    assert not silent_s(sound)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import io
+import queue
 import signal
+import sys
 import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
-from audio import portaudio
+from audio import pickup, portaudio
 from audio.devices import DeviceInput
 from audio.link import WatchOptions
 from audio.live import Incident
 from audio.portaudio import Pickup, choose, devices
 from audio.speech import SAMPLE_RATE, AudioError, Samples
-from audio.streams import Device
+from audio.streams import Device, Ended
 from tests.sound_server import SoundServer, private_server
 
 PATIENCE_S = 20.0  # for a busy machine; what is tested is usually there within two
@@ -249,3 +254,50 @@ def test_where_we_are_installed_no_package_comes_before_pythons_own(
     assert portaudio._environment()["PYTHONPATH"] == str(Path(portaudio.__file__).parents[1])
     monkeypatch.setattr(portaudio, "__file__", str(tmp_path / "audio" / "portaudio.py"))
     assert portaudio._environment()["PYTHONPATH"] == ""
+
+
+def test_a_torn_last_message_of_a_killed_process_is_left_out() -> None:
+    header = pickup.HEADER.pack(pickup.BLOCK, 1.0, 4)
+    pipe = io.BytesIO(header + b"abcd" + header + b"abc")
+    assert list(portaudio._messages(pipe)) == [(pickup.BLOCK, 1.0, b"abcd")]
+
+
+def test_the_rate_is_told_before_a_device_that_delivers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stream:
+        def __init__(self, *, callback: Any, finished_callback: Callable[[], None], **_: Any) -> None:
+            self._callback, self._finished = callback, finished_callback
+
+        def start(self) -> None:
+            self._callback(b"\0\0\0\0", 1, None, None)
+            self._finished()
+
+    fake = ModuleType("sounddevice")
+    vars(fake).update(
+        RawInputStream=Stream,
+        query_devices=lambda index, kind: {"default_samplerate": 48_000.0, "max_input_channels": 2},
+    )
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
+    messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    pickup.capture({"port": None, "host_api": "", "pulse_source": "", "block_ms": 20}, messages)
+    assert [messages.get()[0] for _ in range(3)] == [pickup.STARTED, pickup.BLOCK, pickup.ENDED]
+
+
+class Endless(io.RawIOBase):
+    """A standard input that stays open and says nothing."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        threading.Event().wait()
+        return 0
+
+
+def test_a_process_that_cannot_be_started_is_a_device_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portaudio, "_command", lambda *arguments: ["/no/such/python"])
+    told: list[Any] = []
+    stream = Pickup(Device("Desk", "microphone", port="desk"), told.append, block_ms=20)
+    stream.finish()
+    stream.kill()
+    assert told == [Ended("its process cannot be started: No such file or directory")]

@@ -331,3 +331,38 @@ def test_a_kill_at_any_moment_loses_less_than_a_second(tmp_path: Path) -> None:
 def test_two_hundred_kills_lose_less_than_a_second_each(tmp_path: Path) -> None:
     for i in range(200):
         kill_while_recording(tmp_path / str(i), random.uniform(0.0, 2.0))
+
+
+def test_a_disk_that_does_not_say_what_is_free_ends_no_recording(tmp_path: Path) -> None:
+    answers = iter([10**12])
+
+    def free(folder: Path) -> int:
+        if (answer := next(answers, None)) is None:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return answer
+
+    made = list(record(chunks(1.0, "me"), tmp_path, NO_LIMITS, stop=_never, notify=_nobody, free=free))
+    assert made[-1].stop == SAMPLE_RATE
+
+
+def test_a_source_of_any_name_is_read_back(tmp_path: Path) -> None:
+    name = "line\u2028and\x85line"  # what str.splitlines takes for ends of lines
+    passed_on = tracks(taped(tmp_path, name))
+    assert np.array_equal(tracks(recorded(tmp_path))[name], passed_on[name])
+
+
+def test_contents_of_another_form_are_an_error_in_words(tmp_path: Path) -> None:
+    taped(tmp_path, "me")
+    finish(tmp_path)
+    (tmp_path / "audio" / "recording.json").write_text("[]")
+    with pytest.raises(AudioError, match="cannot be read"):
+        recording(tmp_path)
+
+
+def test_a_long_recording_lies_in_several_stretches_and_reads_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "LONGEST", SAMPLE_RATE)
+    passed_on = tracks(taped(tmp_path, "me"))
+    assert [s.start for s in stretches(tmp_path / "audio")] == [0, SAMPLE_RATE, 2 * SAMPLE_RATE]
+    assert np.array_equal(tracks(recorded(tmp_path))["me"], passed_on["me"])

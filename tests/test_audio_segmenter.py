@@ -17,6 +17,7 @@ from audio.segmenter import FILE, LIVE, Endpoint, Segmenter, SegmenterOptions, s
 from audio.sources import file_source
 from audio.speech import SAMPLE_RATE, AudioChunk, AudioError, Samples, SpeechSegment
 from audio.vad import Frames, GatedVad, Probabilities
+from tests.fakes import FakeVad
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 FRAME = 512
@@ -248,3 +249,8 @@ def test_chunks_that_do_not_follow_are_a_mistake() -> None:
 def test_options_that_cannot_work_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(AudioError):
         replace(FILE, **wrong)  # type: ignore[arg-type]
+
+
+def test_what_was_spoken_lies_within_the_segment_also_at_the_end_of_the_sound() -> None:
+    (found,) = segment([AudioChunk(np.ones(SAMPLE_RATE, np.float32), 0)], FakeVad, FILE)
+    assert found.spoken[-1][1] == found.stop == SAMPLE_RATE

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from audio.speech import Hypothesis
 from memory.minutes import Minutes
 from memory.rewriting import Rewritten, doubt, parts, tokens
 from pipeline.abstraction import AbstractionStage, Endpoint, abstraction
 from pipeline.config import load
-from pipeline.events import Concluded, Event, Learned, PipelineError, Trouble
+from pipeline.events import Concluded, Event, Hearing, Learned, PipelineError, Trouble
 from pipeline.export.minutes import render
 from pipeline.minutes import MinutesStage, minutes_of
 from pipeline.verify import verify
@@ -234,3 +235,53 @@ def test_nothing_is_sent_unless_the_settings_say_so() -> None:
     for wrong in ({"abstraction.url": "ftp://x"}, {"abstraction.url": "http://localhost/v1"}):
         with pytest.raises(PipelineError):
             abstraction(load(wrong, file=None, environ={}).abstraction)
+
+
+@pytest.mark.parametrize("url", ["http://host:port/v1", "http://host:99999/v1", "http://[host/v1"])
+def test_an_address_that_cannot_be_one_is_told_before_the_meeting(url: str) -> None:
+    given = {"abstraction.url": url, "abstraction.model": "m"}
+    with pytest.raises(PipelineError, match="url is no address"):
+        abstraction(load(given, file=None, environ={}).abstraction)
+
+
+def test_a_key_from_a_file_ends_in_a_line_end_that_is_not_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", "secret\n")
+    with served(lambda _: (200, completion({"sentences": [GOOD]}))) as (url, got):
+        given = {"abstraction.url": url, "abstraction.model": "m", "abstraction.key_variable": "A_KEY"}
+        (stage,) = abstraction(load(given, file=None, environ={}).abstraction)
+        list(stage((), MinutesStage()((), talk(*TALK))))
+    assert got[0]["key"] == "Bearer secret"
+
+
+@pytest.mark.parametrize(("path", "key"), [("/v1", "a\nb"), ("/v1", "ключ"), ("/модель", "")])
+def test_what_http_cannot_carry_is_told_and_the_meeting_is_concluded(path: str, key: str) -> None:
+    stage = AbstractionStage(Endpoint(f"http://127.0.0.1:9{path}", "m", key, 5), 8192)
+    made = list(stage((), MinutesStage()((), talk(*TALK))))
+    assert isinstance(made[-1], Concluded)
+    (told,) = [event.message for event in made if isinstance(event, Trouble)]
+    assert "cannot be reached" in told
+    assert not key or key not in told
+
+
+def test_provisional_text_is_not_kept_for_the_summary() -> None:
+    import gc
+    import weakref
+
+    hearings: list[weakref.ref[Hearing]] = []
+
+    def events() -> Iterator[Event]:
+        for event in talk(*TALK)[:-1]:
+            yield event
+            hearing = Hearing(Hypothesis("", 0.0, 0.0))
+            hearings.append(weakref.ref(hearing))
+            yield hearing
+
+    def never(asked: object) -> str:
+        raise AssertionError("the meeting is not over")
+
+    stage = AbstractionStage(never, 8192)((), events())
+    for _ in stage:
+        if len(hearings) == 3:
+            break
+    gc.collect()
+    assert [ref() is None for ref in hearings[:2]] == [True, True]

@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from audio.engines import RecognitionOptions, RecognizedWindow
-from audio.speech import Samples
+from audio.speech import AudioError, Samples
 from pipeline import build
 from pipeline.events import Corrected
 from pipeline.loading import load_engine
 from pipeline.minutes import minutes_of
 from pipeline.screen import Screen
+from tests.conftest import Typed
 from tests.fakes import FakeTranscriber
 
 ROOT = Path(__file__).parents[1]
@@ -353,3 +354,16 @@ def test_a_file_of_the_users_own_is_kept_and_one_that_was_written_here_is_replac
         run("transcribe", recording, "-f", "md,txt")
     assert (tmp_path / "talk.minutes.md~").read_text().endswith("and a line of mine")
     assert sorted(path.name for path in tmp_path.glob("*~")) == ["talk.md~", "talk.minutes.md~"]
+
+
+def test_doctor_tells_what_is_broken_and_looks_at_the_rest(run: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise AudioError("openai-whisper is not installed: run `pip install openai-whisper`")
+
+    monkeypatch.setattr("audio.engines.models.installed", broken)
+    monkeypatch.setitem(sys.modules, "torch", None)  # as where its files are damaged
+    code, out, err = run("doctor")
+    assert code == 1
+    assert "pip install openai-whisper" in out, err
+    assert "torch" in out
+    assert "library" in out

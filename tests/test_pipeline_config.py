@@ -197,3 +197,11 @@ def test_without_a_home_directory_it_says_what_to_set(monkeypatch: pytest.Monkey
     monkeypatch.setattr(Path, "expanduser", homeless)
     with pytest.raises(PipelineError, match="set RAPPORTEUR_HOME"):
         library_home(settings, {})
+
+
+def test_names_and_paths_with_spaces_are_one_each(tmp_path: Path) -> None:
+    environ = {"RAPPORTEUR_CAPTURE_DEVICES": "me=USB Audio, speakers", "RAPPORTEUR_RECOGNITION_TEMPERATURES": "0 0.5"}
+    settings = load({"retrieval.folders": "[~/My Documents]"}, environ=NOWHERE | environ)
+    assert settings.capture.devices == ("me=USB Audio", "speakers")
+    assert settings.retrieval.folders == ("~/My Documents",)
+    assert settings.recognition.temperatures == (0.0, 0.5)

@@ -57,7 +57,7 @@ def cut_off(tmp_path: Path) -> Path:
 
 
 def test_a_meeting_that_was_cut_off_is_found_and_made_whole(run: Typed, cut_off: Path, tmp_path: Path) -> None:
-    [found] = capture.unfinished(Library(tmp_path / "home"))
+    [found] = capture.unfinished(Library(tmp_path / "home"), pytest.fail)
     assert (found.meeting.title, round(found.unheard_s)) == ("Standup", 20)
     code, out, err = run("recover")
     assert code == 0, err
@@ -69,14 +69,14 @@ def test_a_meeting_that_was_cut_off_is_found_and_made_whole(run: Typed, cut_off:
     said = [event.utterance for event in events if isinstance(event, Said)]
     assert min(u.start_s for u in said if u.source == "me") >= 8 - 0.001
     assert min(u.start_s for u in said if u.source == "far") < 8
-    assert not capture.unfinished(Library(tmp_path / "home"))
+    assert not capture.unfinished(Library(tmp_path / "home"), pytest.fail)
     assert "no live meeting was cut off" in run("recover")[2]
 
 
 def test_a_meeting_that_is_text_but_not_encoded_is_found_too(run: Typed, cut_off: Path, tmp_path: Path) -> None:
     with (cut_off / JOURNAL).open("a") as journal:
         journal.write('{"event":"concluded","duration_s":20.0,"speech_s":15.0}\n')
-    [found] = capture.unfinished(Library(tmp_path / "home"))
+    [found] = capture.unfinished(Library(tmp_path / "home"), pytest.fail)
     assert found.unheard_s == 0
     before = (cut_off / JOURNAL).read_bytes()
     assert run("recover", "latest")[0] == 0
@@ -90,7 +90,7 @@ def test_a_meeting_that_still_runs_is_left_alone(run: Typed, cut_off: Path, tmp_
     from pipeline.journal import Journal
 
     with Journal(cut_off):
-        assert not capture.unfinished(Library(tmp_path / "home"))
+        assert not capture.unfinished(Library(tmp_path / "home"), pytest.fail)
         code, _, err = run("recover", "latest")
     assert code == 4
     assert "is being written by another rapporteur" in err
@@ -104,12 +104,12 @@ def test_a_meeting_that_was_cut_off_before_its_first_sound_is_closed(run: Typed,
         audio = journal.path.parent / "audio"
     audio.mkdir()
     (audio / "stretches.jsonl").touch()
-    assert [found.meeting.title for found in capture.unfinished(library)] == ["Early"]
+    assert [found.meeting.title for found in capture.unfinished(library, pytest.fail)] == ["Early"]
     code, _, err = run("recover")
     assert code == 0, err
     assert "Early: it was cut off before the first sound" in err
     assert isinstance(list(read(journal.path))[-1], Concluded)
-    assert not capture.unfinished(Library(tmp_path / "home"))
+    assert not capture.unfinished(Library(tmp_path / "home"), pytest.fail)
 
 
 def test_a_meeting_without_a_recording_cannot_be_recovered(run: Typed, tmp_path: Path) -> None:
@@ -192,3 +192,23 @@ def test_a_killed_live_meeting_is_recovered_by_command(tmp_path: Path) -> None:
 def test_fifty_killed_live_meetings_are_recovered(tmp_path: Path) -> None:
     for i in range(50):
         kill_while_listening(tmp_path / str(i), random.uniform(0.0, 12.0))
+
+
+def test_a_damaged_recording_keeps_nobody_from_listening_or_recovering(
+    run: Typed, cut_off: Path, tmp_path: Path
+) -> None:
+    opened = Opened(
+        "", "Damaged", "2026-03-10T09:00:00+01:00", "microphone", "", "x", "faster-whisper", "embedded", "0"
+    )
+    library = Library(tmp_path / "home")
+    with library.create(opened) as journal:
+        audio = journal.path.parent / "audio"
+    audio.mkdir()
+    (audio / "recording.json").write_text("{")
+    told: list[str] = []
+    assert [found.meeting.title for found in capture.unfinished(library, told.append)] == ["Standup"]
+    assert str(audio) in told[0]
+    code, _, err = run("recover")
+    assert code == 0, err
+    assert "Standup is complete" in err
+    assert str(audio) in err

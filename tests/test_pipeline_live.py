@@ -25,7 +25,7 @@ from pipeline.config import load
 from pipeline.events import Concluded, Event, Hearing, Marked, Named, Opened, Reached, Said, Trouble
 from pipeline.journal import ResumePoint, read
 from pipeline.library import Library
-from pipeline.live import Session, Wanted, replay
+from pipeline.live import LIVE_ROOM, Session, Wanted, replay
 from pipeline.meeting import Heard, Parts, Recognized, hear
 from tests.conftest import Typed
 from tests.fakes import FakeTranscriber, FakeVad
@@ -192,3 +192,8 @@ def test_a_live_meeting_that_was_cut_off_is_completed_from_its_recording(
         made.append([e for e in events if isinstance(e, Said | Concluded)])
     assert made[0] == made[1]
     assert len(made[0]) == 4
+
+
+def test_ten_minutes_of_two_devices_may_wait_to_be_heard() -> None:
+    capture = load(environ={"XDG_CONFIG_HOME": "/nowhere"}).capture
+    assert LIVE_ROOM * capture.block_ms / 1000 / 2 >= 600

@@ -109,3 +109,21 @@ def test_the_second_meeting_begins_where_the_first_ended(tmp_path: Path) -> None
     assert (one.position.item(), two.position.item()) == (30, 60)
     assert (one.ledger.meetings, two.ledger.meetings) == (1, 2)
     assert MemoryState.load(series.state_path).position.item() == 60
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("週次", "月次"),
+        ("Планёрка", "Отчёт"),
+        ("Review of the whole product team in Berlin, A", "Review of the whole product team in Berlin, B"),
+    ],
+)
+def test_two_series_never_share_a_file(tmp_path: Path, one: str, other: str) -> None:
+    library = Library(tmp_path)
+    assert Series(one, library).path != Series(other, library).path
+    assert Series(one, library).path == Series(one.upper(), library).path
+
+
+def test_a_plain_name_is_the_name_of_its_file(tmp_path: Path) -> None:
+    assert [Series(name, Library(tmp_path)).path.stem for name in ("Weekly sync", "Café")] == ["weekly-sync", "cafe"]

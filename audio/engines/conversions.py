@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -28,6 +29,9 @@ def ct2_folder(checkpoint: Path, *, cache: Path, quantization: str = "float32") 
                 made = Path(work, folder.name)
                 made.mkdir()
                 write_ct2(made, checkpoint, quantization=quantization, heads=alignment_heads(digest))
+                for file in made.iterdir():  # a folder of that name is trusted, also after a power cut
+                    with file.open("rb+") as written:
+                        os.fsync(written.fileno())
                 _publish(made, folder)
     except OSError as error:
         raise AudioError(

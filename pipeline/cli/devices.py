@@ -124,7 +124,9 @@ def recover(meeting: str, config: Path | None, as_json: bool) -> None:
     """
     settings = load(file=config)
     library, screen = Library(library_home(settings)), Screen(as_json=as_json)
-    found = [library.meeting(meeting)] if meeting else [each.meeting for each in capture.unfinished(library)]
+    found = (
+        [library.meeting(meeting)] if meeting else [each.meeting for each in capture.unfinished(library, screen.warn)]
+    )
     if not found:
         screen.note("no live meeting was cut off")
     for each in found:
@@ -160,7 +162,7 @@ def _as_then(library: Library, meeting: Meeting, settings: Settings) -> Settings
 
 def remind(library: Library, screen: Screen) -> None:
     """Say that there are meetings which were cut off."""
-    for each in capture.unfinished(library):
+    for each in capture.unfinished(library, screen.warn):
         length = clock(each.sound.samples / SAMPLE_RATE)
         screen.note(
             f"{each.meeting.title} ({each.meeting.id}, {length}) was cut off; `rapporteur recover` makes it whole"
