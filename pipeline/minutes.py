@@ -73,6 +73,7 @@ class _Taker:
         self._said: dict[str, Utterance] = {}
         self._corrected: list[Corrected] = []
         self._marks: dict[str, Marks] = {}
+        self._subjects: dict[int, tuple[str, tuple[str, ...]]] = {}  # what the memory calls its topics, and the proof
         self._by_hand: set[str] = set()  # items that the user changed: his word is the last one
         self._day = date.today()  # where a journal has no head
 
@@ -90,6 +91,8 @@ class _Taker:
             case Named():
                 self._names[event.speaker] = event.name, event.by
                 self._know()
+            case Learned(kind="subject"):
+                self._subjects[int(event.content["topic"])] = str(event.content["title"]), event.evidence
             case Learned(kind="marks"):
                 for told in event.content["marks"]:
                     marks = Marks(**{**told, "read_ids": tuple(told["read_ids"])})
@@ -106,7 +109,7 @@ class _Taker:
         spoken = list(Transcript.of([*map(Said, self._said.values()), *self._corrected]).utterances)
         final = self._heard_again(spoken)
         yield from self._learned(settled((i for i in self._extractor.book.items.values() if i.id), final))
-        found = topics(spoken, self._marks or None)
+        found = topics(spoken, self._marks or None, self._subjects)
         yield from (Learned("topic", to_content(topic), topic.title_ids) for topic in found)
         for sentence in salient(spoken, final, found, self._marks or None):
             yield Learned("summary", {"text": _shown(sentence)}, (sentence.utterance_id,))

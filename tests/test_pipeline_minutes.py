@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from icalendar import Calendar
 from audio.speech import Scores, Utterance
 from memory.minutes import Minutes
 from memory.notes import OPEN, Change, Due, Item, Owner, to_content
+from pipeline.cli.memory import _as_in_minutes
 from pipeline.events import Concluded, Corrected, Event, Learned, Named, Opened, Said
 from pipeline.export.minutes import FORMATS, render
 from pipeline.library import Library
@@ -21,6 +24,7 @@ from pipeline.minutes import noted as taken_anew
 from pipeline.screen import spelled
 from pipeline.series import Series
 from pipeline.verify import READERS, meeting_named, verify
+from tests.test_memory_extract import marks
 
 TALK = (
     ("S1", "The first topic is the launch."),
@@ -276,3 +280,33 @@ def test_the_memory_votes_when_the_meeting_is_settled() -> None:
     events = noted([*said[:-1], Learned("marks", {"marks": marks}, ("u1",)), said[-1]])
     (item,) = minutes_of(events).items
     assert (item.what, item.evidence) == ("And marketing for the trend watching then", ("u1",))
+
+
+def test_a_topic_bears_one_name_wherever_it_is_shown() -> None:
+    """Where the chair announces nothing, the topics are the memory's, by the names that it gave them."""
+    first, second = ["The rubber is soft."] * 3, ["The launch is in June."] * 3
+    events = talk(*(("S1", text) for text in first + second))
+    told = [
+        asdict(marks(utterance_id=f"u{n}", topic=int(n > 3), boundary="new" if n in (1, 4) else ""))
+        for n in range(1, 7)
+    ]
+    names = [
+        Learned("subject", {"topic": n, "title": title}, (id,))
+        for n, title, id in ((0, "Soft rubber", "u1"), (1, "Launch in June", "u4"))
+    ]
+    made = minutes_of(noted([*events[:-1], *names, Learned("marks", {"marks": told}, ()), events[-1]]))
+    assert [(topic.title, topic.title_ids) for topic in made.topics] == [
+        ("Soft rubber", ("u1",)),
+        ("Launch in June", ("u4",)),
+    ]
+    shown = _as_in_minutes([name.content for name in names], [*noted(events), Learned("marks", {"marks": told}, ())])
+    assert [topic["title"] for topic in shown] == ["Soft rubber", "Launch in June"]  # nothing else is announced
+    announced = noted(talk(("S1", "The first topic is the launch."), *(("S1", text) for text in first + second)))
+    (one,) = _as_in_minutes([names[0].content], [*announced, Learned("marks", {"marks": told[:3]}, ())])
+    assert one["title"] == "The launch"
+
+
+def test_decisions_and_tasks_come_before_what_was_talked_about() -> None:
+    made = minutes_of(noted(talk(*TALK)))
+    heads = re.findall(r"^## (.+)$", render(made, "md").decode(), re.MULTILINE)
+    assert heads == ["Summary", "Decisions", "Actions", "Topics"]

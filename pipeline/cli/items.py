@@ -128,14 +128,14 @@ def show(config: Path | None, meeting: str, item: str) -> None:
     row = _found(library, meeting, item)
     console, told = Console(highlight=False, soft_wrap=True), dict[str, Minutes]()
     console.print(Text(f"{row.item.what}: {row.item.status}, {row.owner or 'nobody yet'}", style="bold"))
-    before: Change | None = None
+    before, had = row.item.history[0], NOBODY
     for change in row.item.history:
         where = change.meeting or row.meeting.id
         made = told.setdefault(where, _minutes(library, where) or row.minutes)
-        console.print(Text(f"  {step(made, before or change, change) or change.change}  ({where})"))
+        console.print(Text(f"  {step(made, before, change, had=had) or change.change}  ({where})"))
         for said in (u for u in made.utterances if u.id in change.evidence):
             console.print(Text(f"    {clock(said.start_s):>7}  {said.text.strip()}", style="dim"))
-        before = change
+        before, had = change, change.owner or had
 
 
 def _minutes(library: Library, meeting: str) -> Minutes | None:

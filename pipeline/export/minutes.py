@@ -188,7 +188,7 @@ def _references(minutes: Minutes) -> Iterator[Block]:
 
 
 _SECTIONS: tuple[Callable[[Minutes], Iterator[Block]], ...] = (
-    _head, _carried, _summary, _topics, _decisions, _actions, _open_points, _references,
+    _head, _carried, _summary, _decisions, _actions, _open_points, _topics, _references,
 )  # fmt: skip
 
 

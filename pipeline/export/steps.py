@@ -15,7 +15,7 @@ def step(minutes: Minutes, before: Change, change: Change, *, had: Owner | None 
             giver = minutes.said_by(had) if had and owner and change.change == "reassigned" else ""
             if giver and giver == owner and not by:
                 return ""  # two labels until somebody gave both one name
-            return f"{change.change}{f' from {giver}' if giver else ''} to {owner or 'nobody'}{by}"
+            return f"{change.change}{f' from {giver}' if giver not in ('', owner) else ''} to {owner or 'nobody'}{by}"
         case "reversed" | "changed":
             told = before.what and change.what and before.what != change.what
             return f"{change.change}{by} from: {before.what}" if told else f"{change.change}{by}"
