@@ -55,7 +55,7 @@ def topics(
     announced = _announced(utterances)
     if not marks:
         return announced
-    remembered = marked(utterances, marks, names or {})
+    remembered = marked(utterances, marks, names)
     return announced if _stretches(announced) >= _stretches(remembered) else remembered
 
 
@@ -110,7 +110,9 @@ def _turn(sentence: Sentence) -> _Turn | None:
 
 
 def marked(
-    utterances: Sequence[Utterance], marks: Mapping[str, Marks], names: Mapping[int, tuple[str, tuple[str, ...]]]
+    utterances: Sequence[Utterance],
+    marks: Mapping[str, Marks],
+    names: Mapping[int, tuple[str, tuple[str, ...]]] | None = None,
 ) -> tuple[Topic, ...]:
     """Topics by the numbers that the memory gives, by its names; where it has none, by the words that set one apart."""
     spans: dict[int, list[tuple[str, str]]] = {}
@@ -128,7 +130,7 @@ def marked(
     everywhere = Counter(words_of(utterances))
     made = []
     for i, (number, stretches) in enumerate(spans.items(), 1):
-        title, ids = names.get(number, ("", ()))
+        title, ids = (names or {}).get(number, ("", ()))
         if not title:
             title, ids = _keywords(texts[number], everywhere)
         made.append(Topic(f"t{i}", title, ids, tuple(stretches)))

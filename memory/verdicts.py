@@ -88,7 +88,7 @@ def _after_we(sentence: Sentence, first: int) -> int:
 _REVERSES = tuple(
     re.compile(pattern)
     for pattern in (
-        r"(?<!\S)(?:we|i|let us)?(?: \w+)? ?(?:take back|withdraw|revoke|undo|reverse|overturn|overrule|revise|cancel|drop|scrap) (?:that|this|the|our|my)(?: \w+){0,2}? ?(?:decision|agreement|choice|plan|idea)(?: (?:and|so|to|instead) (?:we |we will |let us |rather )?(?P<what>\S.*))?$",
+        r"(?<!\S)(?:we|i|let us)?(?: \w+)? ?(?:take back|withdraw|revoke|undo|reverse|overturn|overrule|revise|cancel|drop|scrap) (?:that|this|the|our|my)(?: \w+){0,2}? ?(?:decision|agreement|choice|plan|idea)(?: (?:to|of|for|about) .*?)??(?: (?:and|so|instead) (?:we |we will |let us |rather )?(?P<what>\S.*))?$",
         r"(?<!\S)take back (?:that|this|it|what)\b(?:.*? (?:and |so |done )?(?P<what>" + _ACT + r" .*))?",
         r"(?<!\S)(?:forget|never mind|scratch) (?:what we (?:said|decided|agreed)|that|the decision)\b(?:.*?(?:and|we|instead) (?P<what>"
         + _ACT

@@ -91,8 +91,8 @@ class _Taker:
             case Named():
                 self._names[event.speaker] = event.name, event.by
                 self._know()
-            case Learned(kind="subject"):
-                self._subjects[int(event.content["topic"])] = str(event.content["title"]), event.evidence
+            case Learned(kind="subject", content={"topic": int(number), "title": str(title)}):
+                self._subjects[number] = title, event.evidence
             case Learned(kind="marks"):
                 for told in event.content["marks"]:
                     marks = Marks(**{**told, "read_ids": tuple(told["read_ids"])})

@@ -66,16 +66,19 @@ def items(
             click.echo(json.dumps(about, ensure_ascii=False))
         return
     console = Console(highlight=False)
-    console.print(_listed(rows) if rows else "no such task; `--state all` shows those that are done")
+    console.print(
+        _listed(rows, with_state=state == "all") if rows else "no such task; `--state all` shows those that are done"
+    )
 
 
-def _listed(rows: list[_Row]) -> Table:
-    table = Table("item", "what", "who", "due", "state", box=None, pad_edge=False)
+def _listed(rows: list[_Row], *, with_state: bool) -> Table:
+    table = Table("item", "what", "who", "due", *(["state"] if with_state else []), box=None, pad_edge=False)
     table.add_column("meeting", no_wrap=True)
     for row in rows:
         due = row.item.due.date or row.item.due.phrase
         who = Text(row.owner or "nobody yet")
-        table.add_row(row.item.id, Text(row.item.what), who, due, row.item.status, row.meeting.id)
+        shown = [row.item.status] if with_state else []
+        table.add_row(row.item.id, Text(row.item.what), who, due, *shown, row.meeting.id)
     return table
 
 

@@ -37,7 +37,10 @@ from retrieval.search import containing
 @json_option
 def meetings(config: Path | None, as_json: bool) -> None:
     """List all meetings, the newest first."""
-    table = Table("meeting", "began", "length", "utterances", "model", "state", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("meeting", no_wrap=True)  # whole: it is what other commands are given
+    for name in ("began", "length", "said", "model", "state"):
+        table.add_column(name)
     library = library_of(config)
     for meeting in library.meetings():
         if as_json:
