@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from memory.cues import SOFT, Hearing, Policy, cue_of, me, span_of
 from memory.doing import base_form, does_something, starts_a_task
@@ -112,8 +113,8 @@ def bare_imperatives(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     name = vocative(sentence, hearing.people)
     owner = hearing.people.owner(name) if name else NOBODY
     cue = cue_of("ask", span, 0.3 + (0.1 if subject or name else 0.0), owner)
-    if cue and cue.what:
-        yield Cue("ask", cue.what, owner, cue.due, min(0.45, cue.strength), "", {"bare": "yes"})
+    if cue and (cue.what or cue.details):
+        yield replace(cue, strength=min(0.45, cue.strength), details={**cue.details, "bare": "yes"})
 
 
 _NOT_ASKED = frozenset("is are was were will would has have had can could should must did does and or of".split())

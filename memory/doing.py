@@ -44,7 +44,7 @@ _TALK = re.compile(
     r"finish(?: here| now| with| up| the meeting| in time)?$|skip|wait|"
     r"(?:give|make|show) (?:\w+ )?an? (?:example|idea|impression|guess)|take (?:a (?:look|break|minute|second|vote|seat)|part|that into|it from|over from here|notes|long|too)|give (?:you|us|it a)|"
     r"show (?:you|us|them how)|look (?:like|at (?:that|this|it|the (?:screen|slide|table|next))|good|nice|forward)|read (?:it|that|out)|explain|describe|"
-    r"put (?:it|that) (?:this way|like)|call (?:it|that|them)|make (?:sense|it|a (?:decision|choice|point|list of what))|ask (?:you|a question|one|something)|repeat (?:that|it|myself)|"
+    r"put (?:it|that) (?:this way|like)|put (?:me|my name) (?:on|down)|give (?:me|us) (?:until|till|time|some time|a (?:day|week|minute|moment|second|chance))|call (?:it|that|them)|make (?:sense|it|a (?:decision|choice|point|list of what))|ask (?:you|a question|one|something)|repeat (?:that|it|myself)|"
     r"say|sound|admit|suggest|point|add that|add (?:something|one (?:thing|more))|mention|keep (?:going|it|that|in mind|to)|hold (?:on|it there|that thought|my)|work (?:fine|well|out|for|like|if|with that)|"
     r"run (?:out|through|over)|try (?:it|that)$|open (?:it|that|the (?:window|door|meeting))|close (?:it|that|the (?:window|door|meeting))|raise (?:a|an|one|that|this)|"
     r"hear|understand|imagine|end|miss|pass|leave|sit|stand|stay|use|help|cost|allow|lose|die|win|die|buy it|pay (?:for|more)|"

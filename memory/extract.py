@@ -85,7 +85,7 @@ class Extractor:
         if known:
             for sentence in sentences(utterance):
                 found = [cue for policy in POLICIES for cue in policy(sentence, hearing)]
-                waiting, dated = self.book.request is not None, False
+                waiting, dated = self._waiting.for_yes(), False
                 for cue in self._waiting.one_answer(reconciled(found, sentence), sentence):
                     if (cue.kind == "agree" and waiting) or (cue.kind == "decide" and dated):
                         continue  # that yes answers the request, that day is the task's

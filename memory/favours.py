@@ -42,7 +42,7 @@ def imperatives(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     span = Span(sentence, first, end, hearing.day, hearing.language)
     owner = hearing.people.owner(name) if name else NOBODY
     cue = cue_of("ask", span, 0.45 + (0.1 if name or tag else 0.0) + (0.05 if please else 0.0), owner)
-    if cue and cue.what:
+    if cue and (cue.what or cue.details):
         yield cue
 
 
@@ -85,7 +85,7 @@ def proposals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         span = span_of(sentence, first, hearing)
         cue = cue_of("propose", span, 0.6, me(sentence))
         if cue:
-            yield replace(cue, details={"doing": span.text}) if not cue.what and span.does else cue
+            yield cue
 
 
 _FINE = r"(?:great|good|nice|lovely|wonderful|perfect|helpful|huge|big|help|kind|brilliant|fantastic|marvellous|marvelous|super|amazing|ideal|excellent|useful|sweet|generous)"
@@ -214,7 +214,7 @@ def by_when(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 _ORDINAL = re.compile(rf"^(?:\w+ )??(?:the )?(?P<ord>{'|'.join(ORDINALS)}|\d{{1,2}}(?:st|nd|rd|th))(?!\S)")
 _AROUND_DATES = frozenset(
     "yes okay please say let us and so then maybe sure right well if possible at the latest i think anyway is fine works for "
-    "me good make it remember".split()
+    "me good make it remember that would be great perfect".split()
 )
 _BEFORE_NOW = re.compile(r"(?<!\S)(?:i|we) (?:said|told you|meant|wrote|thought it was) (?P<old>\S.*)")
 
