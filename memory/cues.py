@@ -131,6 +131,9 @@ _ASKS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
 )  # fmt: skip
 
 
+_ASKED_HOW = re.compile(r"(?<!\S)(?:how|what|why|where|when|which|who)(?: \w+)? $")
+
+
 def requests(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "Maria, can you present the results?": a task that waits for an answer."""
     name = vocative(sentence, hearing.people)
@@ -139,6 +142,8 @@ def requests(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     owner = Owner("group", several[0]) if several and not name else asked
     for pattern, strength in _ASKS:
         for found, first in matches(pattern, sentence):
+            if _ASKED_HOW.search(sentence.plain[: found.start()]):
+                continue
             if "please" in found[0].split()[:1] and not does_something(found["what"].split()):
                 continue
             span = span_of(sentence, first, hearing)
@@ -150,11 +155,11 @@ def requests(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 
 _YOU_ARE_TO = re.compile(
     rf"(?<!\S)(?P<who>you(?: two| guys| both| all| and \w+)?) {SOFT}(?:are {SOFT}(?:going to|to|supposed to)|will|should|must|have to|need to|shall|can|could|might want to|might) "
-    rf"{SOFT}(?:have to |need to )?(?!not\b|see\b|have\b|get\b|be able\b|find that\b)(?P<what>\S.*)"
+    rf"{SOFT}(?:have to |need to )?(?:be (?=\w+ing\b))?(?!not\b|see\b|have\b|get\b|be able\b|find that\b)(?P<what>\S.*)"
 )
 _IS_TO = re.compile(
     rf"(?<!\S)(?P<who>{EVERYBODY}|{TEAM}|{ROLE}|[^\W\d_]+(?: and [^\W\d_]+)?) {SOFT}(?:will|going to|is {SOFT}(?:going to|to|supposed to|expected to)|are {SOFT}(?:going to|to|supposed to)|should|must|has to|needs to|have to|need to|shall|can) "
-    rf"{SOFT}(?!not\b|you\b|we\b|i\b|they\b|he\b|she\b)(?P<what>\S.*)"
+    rf"{SOFT}(?:be (?=\w+ing\b))?(?!not\b|you\b|we\b|i\b|they\b|he\b|she\b)(?P<what>\S.*)"
 )
 _NAMED_TO = re.compile(
     r"^(?:(?:so|okay|and|action|action item|task|next|then|to do) )*(?:for )?(?P<who>[^\W\d_]+(?: and [^\W\d_]+)?) to (?P<what>\S.*)"

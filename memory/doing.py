@@ -42,7 +42,7 @@ _TALK = re.compile(
     r"get (?:back to (?:that|it|this)|to (?:that|it|this)|into|started|it|that|there|on|rid|the idea|used)|move (?:on|back|over to)|"
     r"talk (?:about|a|you|more)|speak (?:about|up|louder)|discuss|start(?: with)?(?: the meeting)?$|start (?:with|by|off|now|from)|begin|continue|stop (?:here|there|now)|"
     r"finish(?: here| now| with| up| the meeting| in time)?$|skip|wait|"
-    r"(?:give|make|show) (?:\w+ )?an? (?:example|idea|impression|guess)|take (?:a (?:look|break|minute|second|vote|seat)|part|that into|it from|over from here|notes|long|too)|give (?:you|us|it a)|"
+    r"(?:give|make|show) (?:\w+ )?an? (?:example|idea|impression|guess)|take (?:your time|care$|it easy|a (?:look|break|minute|second|vote|seat)|part|that into|it from|over from here|notes|long|too)|give (?:you|us|it a|more (?:importance|weight))|give (?:(?:it|that|this|them|the \w+) )?(?:an? )?(?:one|two|three|four|five|six|seven|eight|nine|ten)$|"
     r"show (?:you|us|them how)|look (?:like|at (?:that|this|it|the (?:screen|slide|table|next))|good|nice|forward)|read (?:it|that|out)|explain|describe|"
     r"put (?:it|that) (?:this way|like)|put (?:me|my name) (?:on|down)|give (?:me|us) (?:until|till|time|some time|a (?:day|week|minute|moment|second|chance))|call (?:it|that|them)|make (?:sense|it|a (?:decision|choice|point|list of what))|ask (?:you|a question|one|something)|repeat (?:that|it|myself)|"
     r"say|sound|admit|suggest|point|add that|add (?:something|one (?:thing|more))|mention|keep (?:going|it|that|in mind|to)|hold (?:on|it there|that thought|my)|work (?:fine|well|out|for|like|if|with that)|"
@@ -64,8 +64,10 @@ _LIGHT = re.compile(
 )
 # What is done in the room, while the others look on; with a day to come it is a task all the same.
 _HERE = re.compile(
-    r"(?:draw|take (?:the |some |these |a few |basically )*(?:minutes|notes?|lunch|vote|break)|make (?:a |an |some |my )*(?:notes?|point|example|click|minutes)|"
-    r".*\b(?:whiteboard|on the board|powerpoint|points to|right now|in a (?:minute|second|moment))\b.*)(?!\S)"
+    r"(?:draw|take (?:the |some |these |a few |basically )*(?:minutes|notes?|lunch|vote|break)|make (?:a |an |some |my )*(?:notes?|point|example|click|minutes))(?!\S)"
+)
+_LOOKING_ON = re.compile(
+    r"(?:.*\b(?:whiteboard|on the board|powerpoint|points to|right now|in a (?:minute|second|moment))\b.*)(?!\S)"
 )
 TALK_BY_A_DAY = frozenset(
     "start discuss end talk show explain use leave go get give let put take make find keep introduce remind read call pay "
@@ -123,9 +125,9 @@ def worth(words: Sequence[str], *, dated: bool, due: bool, needed: bool, now: bo
         return -1.0  # what a word that was misheard makes of other sentences: "I will could swap", "bad I'm away"
     if _TALK.match(plain) and not light:
         return 0.0 if needed or (dated and words[0] in TALK_BY_A_DAY) else -1.0
-    here = bool(_HERE.match(plain)) and not due
+    here = 0.25 if _HERE.match(plain) else 0.2 if _LOOKING_ON.match(plain) or (now and not dated) else 0.0
     return (
         (0.1 if light or starts_a_task(words) else -0.15)
-        - (0.2 if here or (now and not dated) else 0.0)
+        - (0.0 if due and not (now and not dated) else here)
         + (0.15 if due else 0.0)
     )

@@ -61,8 +61,8 @@ class Extractor:
         self._handlers: dict[str, Callable[[Cue, Sentence], object]] = {
             "commit": asked.commit, "assign": asked.commit, "offer": asked.offer, "claim": asked.accept,
             "accept": asked.accept, "ask": asked.ask, "refuse": asked.refuse, "did": asked.did, "ready": asked.ready,
-            "propose": asked.propose, "welcome": asked.welcome, "when": asked.date, "redate": asked.redate,
-            "joke": asked.unsay,
+            "propose": asked.propose, "inquire": asked.inquire, "welcome": asked.welcome, "when": asked.date,
+            "redate": asked.redate, "joke": asked.unsay,
             "need": tasks.need, "move": tasks.move, "release": tasks.release, "done": tasks.close, "drop": tasks.close,
         }  # fmt: skip
 

@@ -11,7 +11,7 @@ from memory.ledger import LOOSELY, Ledger
 from memory.notebook import PUBLISHED, SAME, Asked, Fits, Notebook
 from memory.notes import NOBODY, OPEN, Change, Cue, Owner
 from memory.reconcile import same_doing
-from memory.wording import Sentence, content_of, likeness, read, stem
+from memory.wording import Sentence, content, content_of, likeness, read, stem, tidy
 
 ANSWERED_WITHIN = 6  # sentences
 WELCOMED_WITHIN = 2  # sentences
@@ -128,6 +128,24 @@ class Waiting:
     def propose(self, cue: Cue, sentence: Sentence) -> None:
         self.book.offered = Asked(cue, sentence, self.book.at)
 
+    def inquire(self, cue: Cue, sentence: Sentence) -> None:
+        """ "What does a stand cost?" "Let me find out.": promised, or offered and then wanted."""
+        book = self.book
+        asked = next((s for s in list(book.recent)[: -CLAIMED_WITHIN - 1 : -1] if s.asks), None)
+        if (
+            asked is None
+            or not content(asked.words)
+            or "you" in asked.words
+            or (asked is book.recent[-1] and asked.speaker == sentence.speaker)
+        ):
+            return
+        question = re.sub(r"^(?:and|so|but|okay|well|oh|right),? ", "", tidy(asked.text), flags=re.IGNORECASE)
+        told = replace(cue, kind="commit", what=f"find out: {question[:1].lower()}{question[1:]}")
+        if "sure" in cue.details:
+            self._ledger.take_on(told, sentence, also=(asked.utterance_id,))
+        else:
+            book.offered = Asked(told, sentence, book.at, (asked.utterance_id,))
+
     def unsay(self, cue: Cue, sentence: Sentence) -> None:
         self.book.unsay(WELCOMED_WITHIN)
 
@@ -142,7 +160,8 @@ class Waiting:
         ):
             return False
         self.book.offered = None
-        cue, also = offered.cue, (offered.sentence.utterance_id,)  # what was offered counts, not the thanks
+        also = (*offered.also, offered.sentence.utterance_id)  # what was offered counts, not the thanks
+        cue = replace(offered.cue, due=cue.due or offered.cue.due)
         if cue.what:
             settled = replace(cue, kind="commit", strength=max(cue.strength, 0.6))
             self._ledger.take_on(settled, sentence, also=also)
