@@ -59,6 +59,7 @@ _LIGHT = re.compile(
     r"give (?!it |that |this |a |you |us )(?:[\w-]+ ){1,4}?(?:a (?:call|ring|bell|shout|hand|list|copy|lift|tour)|notice|the|my|our)|"
     r"get (?:back|in touch) (?:to|with) (?!that|it|this)\w+|get (?:[\w-]+ ){1,7}?(?:to|over to|across to|off to|signed|done|fixed|ready|printed|sorted|made|repaired|checked|finished)|"
     r"(?:see to|look after|deal with|attend to|take care of|take on|take over|follow up|sort out|get on to|keep an eye on|make a start on) (?!it\b|that\b|this\b|them\b)\w+|"
+    r"(?:drive|walk|pop|nip|cycle|fly|travel|go) (?:over|round|down|up|out|along) (?:there|(?:to|and see|and fetch|and get|and ask) )|"
     r"ask (?:around|about)|drop (?:\w+ ){1,3}?a (?:line|note|message)|put (?:together|up|in|out|down) (?:a|an|the|some|our|my) \w+|"
     r"do (?:the|a|an|some|my|our|your|those|these) \w+|take (?:the|a|some|those|these|them|it|her|him) (?:[\w-]+ ){0,5}?(?:to|back|down|over) )"
 )

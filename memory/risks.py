@@ -33,7 +33,7 @@ _LOSS = (
     r"freeze|burn down|go (?:wrong|bust|under|bankrupt|off|missing)|slip|spoil|rot|have (?:no (?!problem|doubt|trouble)|nothing|nobody)|not (?:be able|make it|come|arrive|hold|finish|open|pass))"
 )
 _SUBJECT = r"(?:we|it|they|he|she|nobody|(?:the|our|my|this|that|his|her|their) (?:[\w'-]+ ){1,4}?)"
-_FOLLOWS = rf"{_SUBJECT} ?(?:(?:will|might|may|could|is going to|are going to) (?:\w+ ){{0,2}}?{_LOSS}|lose|loses|miss|misses|(?:am|are|is) (?:stuffed|finished|stuck|lost|in trouble|done for))"
+_FOLLOWS = rf"{_SUBJECT} ?(?:(?:will|might|may|could|is going to|are going to) (?:\w+ ){{0,2}}?{_LOSS}|lose|loses|miss|misses|comes? down|falls? (?:down|apart|through|behind)|collapses?|bursts?|floods?|fails?|breaks? (?:down|apart)|stops? working|lapses?|expires?|rots?|goes (?:bust|under|wrong|off)|(?:am|are|is) (?:stuffed|finished|stuck|lost|in trouble|done for))"
 _IF = re.compile(
     rf"(?P<what>(?<!\S)(?:if|unless) (?!i were\b|we had\b|i had\b|only\b|my (?:grandmother|granny)\b)(?:\S+ ){{2,12}}?(?:then )?(?<!even ){_FOLLOWS}(?!\S).*)"
 )

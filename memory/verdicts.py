@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from memory.cues import Hearing, Policy
-from memory.doing import starts_a_task
+from memory.doing import base_form, starts_a_task
 from memory.notes import Cue
 from memory.tasks import Span
 from memory.wording import Sentence, content
@@ -61,6 +61,8 @@ def decisions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         for found in pattern.finditer(sentence.plain):
             span = told(sentence, found, hearing, _after_we(sentence, sentence.word_at(found.start("what"))))
             words = span.words
+            if "doing" in found.groupdict() and base_form(found["doing"]) != found["doing"]:
+                continue  # "and then we checked the website": told
             if "doing" in found.groupdict() and not starts_a_task([found["doing"]]):
                 continue
             if len(words) < 2 or _IDLE.match(" ".join(words)) or span.refers or not content(words):

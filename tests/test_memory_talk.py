@@ -85,12 +85,15 @@ TASKS = [  # talk, a word of the task, who has it, by when
     (("1 Radiology have moved the scan to Friday.", "2 That's too late. I'm going to speak to them myself."), "radiology", "S2", ""),
     (("1 Would you write to the club?", "2 I'd rather not, he's my cousin.", "1 Fair enough, I'll do it myself then."), "write to the club", "S1", ""),
     (("1 Who drives the van on Saturday? I have no licence.", "2 What happened?", "1 Long story.", "3 I could, I guess."), "drive the van", "S3", "2026-03-14"),
-    (("1 What does a stand cost?", "2 Hmm.", "1 Let me find out."), "stand cost", "S1", ""),
+    (("1 What does a stand cost?", "2 It depends.", "1 Let me find out."), "stand cost", "S1", ""),
     (("1 Is the timer in-house or a contractor?", "2 I'd have to find out.", "1 Please do, by Friday."), "timer", "S2", "2026-03-13"),
     (("1 Whose job is it to water the plants?", "2 That's mine."), "water the plants", "S2", ""),
     (("1 What would it take?", "2 I can have a patch up for review by Friday.", "1 Go for it."), "patch", "S2", "2026-03-13"),
     (("1 I'll phone round the clubs. Not today though.", "2 All right, take your time.", "1 You'll know by Friday."), "phone round", "S1", "2026-03-13"),
     (("1 The wool never came.", "1 Has a parcel gone off?", "1 Could you send one before you go?", "2 Of course."), "send", "S2", ""),
+    (("1 Have you pushed the branch?", "2 Not yet. Pushing it right now."), "push the branch", "S2", ""),
+    (("1 The roof is leaking.", "1 Ben, you'd put up a bucket?", "2 Certainly."), "bucket", "S2", ""),
+    (("1 Go over to the office, please.", "2 Okay, I will."), "office", "S2", ""),
 ]  # fmt: skip
 
 RULINGS = [  # talk, kind, a word of it
@@ -146,6 +149,7 @@ RULINGS = [  # talk, kind, a word of it
     (("1 Well, then we'll get a contractor in.", "2 Agreed."), "decision", "contractor"),
     (("1 Do we use the hazer or dry ice?", "1 Hazer.", "2 Oh.", "1 Sorry, Bo. Hazer."), "decision", "hazer"),
     (("1 We're going to run out of minutes by May if the nightly stays like that.",), "risk", "if the nightly stays"),
+    (("1 If it rains like last year the plaster comes down.",), "risk", "plaster comes down"),
 ]  # fmt: skip
 
 NOTHING = [
@@ -204,6 +208,8 @@ NOTHING = [
     ("1 Again I'll give it a seven.",),
     ("1 I'm going to take the minutes.",),
     ("1 Does it?", "2 Let me check."),
+    ("1 And then we checked the website.", "2 Yeah.", "3 Great."),
+    ("1 Would you have liked that?", "2 Yes."),
 ]  # fmt: skip
 
 
