@@ -238,7 +238,7 @@ def main() -> None:
     )
     parser.add_argument("--audio", action="store_true", help="from the recording instead of the words")
     parser.add_argument("--ami", type=Path, help="folder of AMI meetings, say ../shared/data/ami/dev")
-    names = ("known", "held", "fresh", "messy", "sealed", "sample")
+    names = ("known", "held", "fresh", "messy", "sealed", "blind", "sample")
     parser.add_argument("--talks", choices=names, help="short made meetings, or the sample's words")
     parser.add_argument("--noise", action="store_true", help="with --talks: words misheard at several rates")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Minutes of short made meetings, heard well and badly: `python -m bench.minutes --talks known|held|fresh|messy|sealed [--noise]`."""
+"""Minutes of short made meetings, heard well and badly: `python -m bench.minutes --talks blind|fresh|... [--noise]`."""
 
 from __future__ import annotations
 

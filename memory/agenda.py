@@ -42,16 +42,20 @@ class _Turn:
     words: frozenset[str]
 
 
-def topics(utterances: Sequence[Utterance], marks: Mapping[str, Marks] | None = None) -> tuple[Topic, ...]:
+def topics(
+    utterances: Sequence[Utterance],
+    marks: Mapping[str, Marks] | None = None,
+    names: Mapping[int, tuple[str, tuple[str, ...]]] | None = None,
+) -> tuple[Topic, ...]:
     """The topics in order of appearance; () where nothing tells them apart.
 
     What the chair announced, unless the memory tells more stretches apart: where chairs announce little it hears more,
-    and in a short meeting hardly anything (bench/README.md).
+    and in a short meeting hardly anything (bench/README.md). `names` are what it called its own, with their proof.
     """
     announced = _announced(utterances)
     if not marks:
         return announced
-    remembered = marked(utterances, marks)
+    remembered = marked(utterances, marks, names)
     return announced if _stretches(announced) >= _stretches(remembered) else remembered
 
 
@@ -105,8 +109,12 @@ def _turn(sentence: Sentence) -> _Turn | None:
     return None
 
 
-def marked(utterances: Sequence[Utterance], marks: Mapping[str, Marks]) -> tuple[Topic, ...]:
-    """Topics by the numbers that the memory gives; the title is the words that set a topic apart."""
+def marked(
+    utterances: Sequence[Utterance],
+    marks: Mapping[str, Marks],
+    names: Mapping[int, tuple[str, tuple[str, ...]]] | None = None,
+) -> tuple[Topic, ...]:
+    """Topics by the numbers that the memory gives, by its names; where it has none, by the words that set one apart."""
     spans: dict[int, list[tuple[str, str]]] = {}
     texts: dict[int, list[Utterance]] = {}
     before = -1
@@ -122,7 +130,9 @@ def marked(utterances: Sequence[Utterance], marks: Mapping[str, Marks]) -> tuple
     everywhere = Counter(words_of(utterances))
     made = []
     for i, (number, stretches) in enumerate(spans.items(), 1):
-        title, ids = _keywords(texts[number], everywhere)
+        title, ids = (names or {}).get(number, ("", ()))
+        if not title:
+            title, ids = _keywords(texts[number], everywhere)
         made.append(Topic(f"t{i}", title, ids, tuple(stretches)))
     return tuple(made)
 

@@ -33,6 +33,9 @@ _NO_NOUN = frozenset(
 _SAME_VERB, _JUST_SAID = 8, 3  # sentences
 _REFUSED = re.compile(r"(?<!\S)(?:would|could) (?:\w+ ){0,4}?but(?!\S)|^(?:\w+ )?(?:if|unless|suppose)(?!\S)")
 
+_SEVERAL = re.compile(  # "radiology have moved it": an office or a firm that is many
+    r"(?:^|(?<!\S)(?:but|and|because|that|so) )(?P<who>(?:the |our )?(?!(?:we|you|they|these|those|there|i|who|what|people|some|all|both|any|things|how)\b)[a-z]+) (?:have|are|were|want|say)(?!\S)"
+)
 _A_MATTER = re.compile(r"\b(?:figure|find|check|work|sort) that out\b", re.IGNORECASE)  # no thing
 
 
@@ -52,6 +55,8 @@ def meant(doing: str, recent: Iterable[Sentence], people: People) -> tuple[str, 
                 return found, sentence.utterance_id
     if pronoun[0].lower() in _SOMEBODY and base_form(words[0]) in _SPEAK:
         for sentence in before[:_JUST_SAID]:
+            if pronoun[0].lower() == "them" and (office := _SEVERAL.search(sentence.plain)):
+                return office["who"], sentence.utterance_id
             several = pronoun[0].lower() == "them"  # "the insurer needs to hear of it": a firm, an office
             first = several and bool(set(sentence.words[:1]) & _DETERMINERS)
             if found := _thing(sentence, 0) if first else "" if several else _somebody(sentence, people):

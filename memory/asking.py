@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from memory.cues import SOFT, Hearing, Policy, cue_of, me, span_of
 from memory.doing import base_form, does_something, starts_a_task
@@ -14,7 +15,11 @@ from memory.wording import STOP, Sentence
 
 _TAGGED = re.compile(
     rf"(?<!\S)you {SOFT}(?:will|can|could|would|are going to|are to|take|do) {SOFT}(?P<what>(?!not\b)\S.*?) (?:will|would|can|could|are|do) (?:you(?: not)?|not you)$|"
-    rf"(?<!\S)you {SOFT}(?:will|can|are going to) {SOFT}(?P<right>(?!not\b)\S.*?) (?:right|okay|yes|please)$"
+    rf"(?<!\S)you {SOFT}(?:will|can|are going to) {SOFT}(?P<right>(?!not\b)\S.*?) (?:right|okay|yes|please)$|"
+    rf"(?<!\S)(?!it\b|that\b|this\b|they\b|there\b|we\b|i\b)[^\W\d_]+ (?:will|can|is going to) {SOFT}(?P<spoken>(?!not\b)\S.*?) (?:will|would|can|are) you(?: not)?$"
+)
+_WOULD_YOU = re.compile(
+    rf"^(?:(?:and|so|then|okay|great|good|perfect|[^\W\d_]+(?: [^\W\d_]+)?) )??you (?:would|will|could) {SOFT}(?P<what>(?!not\b|have\b|like\b|want\b|be\b|need\b|see\b|say\b|think\b|rather\b)\S.*)"
 )
 _MIND = re.compile(rf"(?:^|(?<!\S)(?:[^\W\d_]+|you) )mind {SOFT}(?P<what>\w+ing\b.*)")
 _IF_YOU = re.compile(
@@ -36,13 +41,20 @@ def asked_of_you(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "You'll write that up, won't you?", "mind ordering one?", "if you'd let me have a list", "you were going to ..."."""
     name = vocative(sentence, hearing.people)
     owner = hearing.people.owner(name) if name else NOBODY
-    for pattern, strength in ((_IN_CHARGE, 0.48), (_TAGGED, 0.5), (_MIND, 0.5), (_IF_YOU, 0.45), (_REMINDED, 0.42)):
+    for pattern, strength in (
+        (_IN_CHARGE, 0.48),
+        (_TAGGED, 0.5),
+        (_WOULD_YOU, 0.42),
+        (_MIND, 0.5),
+        (_IF_YOU, 0.45),
+        (_REMINDED, 0.42),
+    ):
         found = pattern.search(sentence.plain)
         if not found:
             continue
         if pattern is _IF_YOU and (sentence.plain.startswith("but") or _MAIN_CLAUSE.search(found["what"])):
             continue
-        if pattern is _REMINDED and sentence.asks:
+        if (pattern is _REMINDED and sentence.asks) or (pattern is _WOULD_YOU and not sentence.asks):
             continue
         group = next(key for key, words in found.groupdict().items() if words)
         last = sentence.word_at(found.end(group) + 1)
@@ -112,8 +124,8 @@ def bare_imperatives(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     name = vocative(sentence, hearing.people)
     owner = hearing.people.owner(name) if name else NOBODY
     cue = cue_of("ask", span, 0.3 + (0.1 if subject or name else 0.0), owner)
-    if cue and cue.what:
-        yield Cue("ask", cue.what, owner, cue.due, min(0.45, cue.strength), "", {"bare": "yes"})
+    if cue and (cue.what or cue.details):
+        yield replace(cue, strength=min(0.45, cue.strength), details={**cue.details, "bare": "yes"})
 
 
 _NOT_ASKED = frozenset("is are was were will would has have had can could should must did does and or of".split())
@@ -168,6 +180,22 @@ def progressive(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         if hearing.people.is_name(sentence, at) and (outcome or span.due.date):
             owner = hearing.people.owner(found["who"])
             yield Cue("assign", "" if span.refers else span.text, owner, span.due, 0.58, "that" if span.refers else "")
+
+
+_RIGHT_AWAY = re.compile(
+    r"^(?:(?:okay|yes|right|sure|oh|brilliant|great|perfect|fine) )*(?P<what>(?P<verb>\w+ing) (?:it|that|them|this|the|those|your|my) ?.*?)"
+    r"(?: (?:right (?:after (?:this|that)|now|away)|straight (?:away|after)|as we speak|now|today|tonight|tomorrow))$"
+)
+
+
+def right_away(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "Pushing it right after this.": the first person's short form of the present."""
+    found = _RIGHT_AWAY.match(sentence.plain)
+    if found and not sentence.asks and starts_a_task([found["verb"]]):
+        first, last = sentence.word_at(found.start("what")), sentence.word_at(found.end("what") + 1)
+        span = Span(sentence, first, last, hearing.day, hearing.language)
+        if cue := cue_of("commit", span, 0.55, me(sentence)):
+            yield cue if cue.what else replace(cue, kind="claim")
 
 
 _ACTION_FOR = re.compile(
@@ -243,4 +271,13 @@ def placed(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         return
 
 
-POLICIES: tuple[Policy, ...] = (asked_of_you, wanted_things, bare_imperatives, progressive, others, placed, fronted)
+POLICIES: tuple[Policy, ...] = (
+    asked_of_you,
+    wanted_things,
+    bare_imperatives,
+    progressive,
+    right_away,
+    others,
+    placed,
+    fronted,
+)

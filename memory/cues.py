@@ -14,7 +14,7 @@ from memory.doing import does_something, is_light, starts_a_task
 from memory.notes import NOBODY, Cue, Owner
 from memory.people import EVERYBODY, ROLE, TEAM, People, vocative
 from memory.tasks import Span, infinitive
-from memory.wording import Sentence
+from memory.wording import Sentence, tidy
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def me(sentence: Sentence) -> Owner:
 def cue_of(kind: str, span: Span, strength: float, owner: Owner = NOBODY, *, needed: bool = False) -> Cue | None:
     """The cue of a span that is a task, or that points at one; None for neither."""
     if span.refers or not span.words:
-        return Cue(kind, "", owner, span.due, strength, about="that")
+        return Cue(kind, "", owner, span.due, strength, "that", {"doing": span.text} if span.does else {})
     worth = span.worth(needed=needed)
     return None if worth <= -1 else Cue(kind, span.text, owner, span.due, min(0.95, strength + worth))
 
@@ -88,8 +88,7 @@ def commitments(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
             span = span_of(sentence, sentence.word_at(found.start("what")), hearing)
             cue = cue_of("commit", span, strength - (0.25 if hedged else 0.0), mine)
             if cue and (cue.what or not set(span.words) <= _AT_YOU):
-                doing = {"doing": span.text} if span.does else {}
-                yield cue if cue.what else Cue("claim", "", mine, cue.due, cue.strength, "that", doing)
+                yield cue if cue.what else replace(cue, kind="claim")
     if _SUBJECTLESS.match(sentence.plain) and not sentence.asks:
         yield Cue("claim", "", mine, strength=0.5, about="that")
 
@@ -107,7 +106,9 @@ def offers(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         span = span_of(sentence, first, hearing)
         instead = bool(re.search(r"\binstead\b|\bfor (?:him|her|you)\b|\btake over\b", sentence.plain))
         cue = cue_of("offer", span, 0.55 if instead else 0.38, mine)
-        if cue:
+        if "have" in span.words[:1] and span.due.date and len(span.words) > 2:  # "I can have a patch up by Wednesday"
+            yield Cue("propose", tidy(span.text.partition(" ")[2]), mine, span.due, 0.6)
+        elif cue:
             details = {"instead": "yes"} if instead else {}
             yield Cue("offer" if cue.what else "claim", cue.what, mine, cue.due, cue.strength, cue.about, details)
 
@@ -130,6 +131,9 @@ _ASKS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
 )  # fmt: skip
 
 
+_ASKED_HOW = re.compile(r"(?<!\S)(?:how|what|why|where|when|which|who)(?: \w+)? $")
+
+
 def requests(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     """ "Maria, can you present the results?": a task that waits for an answer."""
     name = vocative(sentence, hearing.people)
@@ -138,24 +142,24 @@ def requests(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     owner = Owner("group", several[0]) if several and not name else asked
     for pattern, strength in _ASKS:
         for found, first in matches(pattern, sentence):
+            if _ASKED_HOW.search(sentence.plain[: found.start()]):
+                continue
             if "please" in found[0].split()[:1] and not does_something(found["what"].split()):
                 continue
             span = span_of(sentence, first, hearing)
             cue = cue_of("ask", span, strength, owner)
-            if cue and not cue.what and span.does:
-                cue = replace(cue, details={"doing": span.text})
-            if cue and (cue.what or pattern is _ASKS[0][0]):
+            if cue and (cue.what or cue.details or pattern is _ASKS[0][0]):
                 yield cue
                 return
 
 
 _YOU_ARE_TO = re.compile(
     rf"(?<!\S)(?P<who>you(?: two| guys| both| all| and \w+)?) {SOFT}(?:are {SOFT}(?:going to|to|supposed to)|will|should|must|have to|need to|shall|can|could|might want to|might) "
-    rf"{SOFT}(?:have to |need to )?(?!not\b|see\b|have\b|get\b|be able\b|find that\b)(?P<what>\S.*)"
+    rf"{SOFT}(?:have to |need to )?(?:be (?=\w+ing\b))?(?!not\b|see\b|have\b|get\b|be able\b|find that\b)(?P<what>\S.*)"
 )
 _IS_TO = re.compile(
     rf"(?<!\S)(?P<who>{EVERYBODY}|{TEAM}|{ROLE}|[^\W\d_]+(?: and [^\W\d_]+)?) {SOFT}(?:will|going to|is {SOFT}(?:going to|to|supposed to|expected to)|are {SOFT}(?:going to|to|supposed to)|should|must|has to|needs to|have to|need to|shall|can) "
-    rf"{SOFT}(?!not\b|you\b|we\b|i\b|they\b|he\b|she\b)(?P<what>\S.*)"
+    rf"{SOFT}(?:be (?=\w+ing\b))?(?!not\b|you\b|we\b|i\b|they\b|he\b|she\b)(?P<what>\S.*)"
 )
 _NAMED_TO = re.compile(
     r"^(?:(?:so|okay|and|action|action item|task|next|then|to do) )*(?:for )?(?P<who>[^\W\d_]+(?: and [^\W\d_]+)?) to (?P<what>\S.*)"
@@ -232,6 +236,7 @@ _NEEDS: tuple[tuple[re.Pattern[str], float, str], ...] = tuple(
     for pattern, strength, owner in (
         (rf"(?<!\S)(?:somebody|anybody|one of (?:us|you)|some one) {SOFT}(?:has to|needs to|should|must|will have to|ought to|is going to have to|could|can|will) {SOFT}(?!not\b)(?P<what>\S.*)", 0.55, ""),
         (rf"(?<!\S)(?:we|i) (?:will |would |shall |still )*{SOFT}(?:need|want) (?:somebody|one person|a volunteer) (?:to|who (?:can|could|will)) {SOFT}(?P<what>\S.*)", 0.55, ""),
+        (r"(?<!\S)whose (?:job|task|turn|business) is it to (?P<what>\S.*)", 0.45, "who"),
         (rf"(?<!\S)who {SOFT}(?:is going to|will|can|could|wants to|would like to|should|has time to|would|is able to|is willing to) {SOFT}(?P<what>\S.*)", 0.45, "who"),
         (rf"(?<!\S)who (?:is|are) {SOFT}(?!going\b|coming\b|having\b|being\b|saying\b|talking\b|asking\b|looking\b|missing\b)(?P<what>\w+ing\b.*)", 0.45, "who"),
         (r"^(?:(?:and|so|okay|then|but|now) )*who (?P<what>\w+s (?:the|our|a|an|these|those|out|up) \S.*)", 0.45, "who"),

@@ -42,9 +42,9 @@ _TALK = re.compile(
     r"get (?:back to (?:that|it|this)|to (?:that|it|this)|into|started|it|that|there|on|rid|the idea|used)|move (?:on|back|over to)|"
     r"talk (?:about|a|you|more)|speak (?:about|up|louder)|discuss|start(?: with)?(?: the meeting)?$|start (?:with|by|off|now|from)|begin|continue|stop (?:here|there|now)|"
     r"finish(?: here| now| with| up| the meeting| in time)?$|skip|wait|"
-    r"(?:give|make|show) (?:\w+ )?an? (?:example|idea|impression|guess)|take (?:a (?:look|break|minute|second|vote|seat)|part|that into|it from|over from here|notes|long|too)|give (?:you|us|it a)|"
+    r"(?:give|make|show) (?:\w+ )?an? (?:example|idea|impression|guess)|take (?:your time|care$|it easy|a (?:look|break|minute|second|vote|seat)|part|that into|it from|over from here|notes|long|too)|give (?:you|us|it a|more (?:importance|weight))|give (?:(?:it|that|this|them|the \w+) )?(?:an? )?(?:one|two|three|four|five|six|seven|eight|nine|ten)$|"
     r"show (?:you|us|them how)|look (?:like|at (?:that|this|it|the (?:screen|slide|table|next))|good|nice|forward)|read (?:it|that|out)|explain|describe|"
-    r"put (?:it|that) (?:this way|like)|call (?:it|that|them)|make (?:sense|it|a (?:decision|choice|point|list of what))|ask (?:you|a question|one|something)|repeat (?:that|it|myself)|"
+    r"put (?:it|that) (?:this way|like)|put (?:me|my name) (?:on|down)|give (?:me|us) (?:until|till|time|some time|a (?:day|week|minute|moment|second|chance))|call (?:it|that|them)|make (?:sense|it|a (?:decision|choice|point|list of what))|ask (?:you|a question|one|something)|repeat (?:that|it|myself)|"
     r"say|sound|admit|suggest|point|add that|add (?:something|one (?:thing|more))|mention|keep (?:going|it|that|in mind|to)|hold (?:on|it there|that thought|my)|work (?:fine|well|out|for|like|if|with that)|"
     r"run (?:out|through|over)|try (?:it|that)$|open (?:it|that|the (?:window|door|meeting))|close (?:it|that|the (?:window|door|meeting))|raise (?:a|an|one|that|this)|"
     r"hear|understand|imagine|end|miss|pass|leave|sit|stand|stay|use|help|cost|allow|lose|die|win|die|buy it|pay (?:for|more)|"
@@ -59,13 +59,16 @@ _LIGHT = re.compile(
     r"give (?!it |that |this |a |you |us )(?:[\w-]+ ){1,4}?(?:a (?:call|ring|bell|shout|hand|list|copy|lift|tour)|notice|the|my|our)|"
     r"get (?:back|in touch) (?:to|with) (?!that|it|this)\w+|get (?:[\w-]+ ){1,7}?(?:to|over to|across to|off to|signed|done|fixed|ready|printed|sorted|made|repaired|checked|finished)|"
     r"(?:see to|look after|deal with|attend to|take care of|take on|take over|follow up|sort out|get on to|keep an eye on|make a start on) (?!it\b|that\b|this\b|them\b)\w+|"
+    r"(?:drive|walk|pop|nip|cycle|fly|travel|go) (?:over|round|down|up|out|along) (?:there|(?:to|and see|and fetch|and get|and ask) )|"
     r"ask (?:around|about)|drop (?:\w+ ){1,3}?a (?:line|note|message)|put (?:together|up|in|out|down) (?:a|an|the|some|our|my) \w+|"
     r"do (?:the|a|an|some|my|our|your|those|these) \w+|take (?:the|a|some|those|these|them|it|her|him) (?:[\w-]+ ){0,5}?(?:to|back|down|over) )"
 )
 # What is done in the room, while the others look on; with a day to come it is a task all the same.
 _HERE = re.compile(
-    r"(?:draw|take (?:the |some |these |a few |basically )*(?:minutes|notes?|lunch|vote|break)|make (?:a |an |some |my )*(?:notes?|point|example|click|minutes)|"
-    r".*\b(?:whiteboard|on the board|powerpoint|points to|right now|in a (?:minute|second|moment))\b.*)(?!\S)"
+    r"(?:draw|take (?:the |some |these |a few |basically )*(?:minutes|notes?|lunch|vote|break)|make (?:a |an |some |my )*(?:notes?|point|example|click|minutes))(?!\S)"
+)
+_LOOKING_ON = re.compile(
+    r"(?:.*\b(?:whiteboard|on the board|powerpoint|points to|right now|in a (?:minute|second|moment))\b.*)(?!\S)"
 )
 TALK_BY_A_DAY = frozenset(
     "start discuss end talk show explain use leave go get give let put take make find keep introduce remind read call pay "
@@ -123,9 +126,9 @@ def worth(words: Sequence[str], *, dated: bool, due: bool, needed: bool, now: bo
         return -1.0  # what a word that was misheard makes of other sentences: "I will could swap", "bad I'm away"
     if _TALK.match(plain) and not light:
         return 0.0 if needed or (dated and words[0] in TALK_BY_A_DAY) else -1.0
-    here = bool(_HERE.match(plain)) and not due
+    here = 0.25 if _HERE.match(plain) else 0.2 if _LOOKING_ON.match(plain) or (now and not dated) else 0.0
     return (
         (0.1 if light or starts_a_task(words) else -0.15)
-        - (0.2 if here or (now and not dated) else 0.0)
+        - (0.0 if due and not (now and not dated) else here)
         + (0.15 if due else 0.0)
     )

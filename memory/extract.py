@@ -61,8 +61,8 @@ class Extractor:
         self._handlers: dict[str, Callable[[Cue, Sentence], object]] = {
             "commit": asked.commit, "assign": asked.commit, "offer": asked.offer, "claim": asked.accept,
             "accept": asked.accept, "ask": asked.ask, "refuse": asked.refuse, "did": asked.did, "ready": asked.ready,
-            "propose": asked.propose, "welcome": asked.welcome, "when": asked.date, "redate": asked.redate,
-            "joke": asked.unsay,
+            "propose": asked.propose, "inquire": asked.inquire, "welcome": asked.welcome, "when": asked.date,
+            "redate": asked.redate, "joke": asked.unsay,
             "need": tasks.need, "move": tasks.move, "release": tasks.release, "done": tasks.close, "drop": tasks.close,
         }  # fmt: skip
 
@@ -85,7 +85,7 @@ class Extractor:
         if known:
             for sentence in sentences(utterance):
                 found = [cue for policy in POLICIES for cue in policy(sentence, hearing)]
-                waiting, dated = self.book.request is not None, False
+                waiting, dated = self._waiting.for_yes(), False
                 for cue in self._waiting.one_answer(reconciled(found, sentence), sentence):
                     if (cue.kind == "agree" and waiting) or (cue.kind == "decide" and dated):
                         continue  # that yes answers the request, that day is the task's

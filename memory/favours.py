@@ -42,7 +42,7 @@ def imperatives(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     span = Span(sentence, first, end, hearing.day, hearing.language)
     owner = hearing.people.owner(name) if name else NOBODY
     cue = cue_of("ask", span, 0.45 + (0.1 if name or tag else 0.0) + (0.05 if please else 0.0), owner)
-    if cue and cue.what:
+    if cue and (cue.what or cue.details):
         yield cue
 
 
@@ -85,7 +85,7 @@ def proposals(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         span = span_of(sentence, first, hearing)
         cue = cue_of("propose", span, 0.6, me(sentence))
         if cue:
-            yield replace(cue, details={"doing": span.text}) if not cue.what and span.does else cue
+            yield cue
 
 
 _FINE = r"(?:great|good|nice|lovely|wonderful|perfect|helpful|huge|big|help|kind|brilliant|fantastic|marvellous|marvelous|super|amazing|ideal|excellent|useful|sweet|generous)"
@@ -106,7 +106,7 @@ def welcomes(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     if (not sentence.asks or sentence.plain in ("would you", "could you")) and (
         _WELCOME.search(sentence.plain) or _WELCOME_AT_LAST.search(sentence.plain)
     ):
-        yield Cue("welcome", strength=0.6)
+        yield Cue("welcome", due=span_of(sentence, 0, hearing).due, strength=0.6)
 
 
 _DOES = re.compile(
@@ -186,6 +186,22 @@ def dated(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 
 
 _SPEAKS = frozenset("propose suggest recommend move vote ask order answer offer request promise".split())
+_INQUIRES = re.compile(
+    r"(?<!\S)(?P<who>let me|i will|i am going to|i can|i could|i would have to|i would need to|i have to|i need to) (?:just |quickly |go and )?"
+    r"(?P<what>find out|look (?:it|that|this) up|look up|check(?: that| it| this)?|ask(?: around)?)"
+    r"(?: (?:and|then|first|for you|by|before|on|tomorrow|today|tonight|this|next|monday|tuesday|wednesday|thursday|friday)(?!\S).*)?$"
+)
+
+
+def inquiries(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
+    """ "What does a stand cost?" "Let me find out.": the question just asked is what is to be found out."""
+    found = _INQUIRES.search(sentence.plain)
+    if found and not sentence.asks:
+        sure = found["who"] in ("let me", "i will", "i am going to")
+        due = span_of(sentence, sentence.word_at(found.start("what")), hearing).due
+        yield Cue("inquire", "", me(sentence), due, 0.6 if sure else 0.4, details={"sure": "yes"} if sure else {})
+
+
 _JOKE = re.compile(
     r"(?<!\S)(?:(?:i am |i was |we are )?(?:only|just) (?:joking|kidding|a joke)|that was a joke|kidding)(?!\S)"
 )
@@ -214,7 +230,7 @@ def by_when(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 _ORDINAL = re.compile(rf"^(?:\w+ )??(?:the )?(?P<ord>{'|'.join(ORDINALS)}|\d{{1,2}}(?:st|nd|rd|th))(?!\S)")
 _AROUND_DATES = frozenset(
     "yes okay please say let us and so then maybe sure right well if possible at the latest i think anyway is fine works for "
-    "me good make it remember".split()
+    "me good make it remember that would be great perfect".split()
 )
 _BEFORE_NOW = re.compile(r"(?<!\S)(?:i|we) (?:said|told you|meant|wrote|thought it was) (?P<old>\S.*)")
 
@@ -234,5 +250,5 @@ def corrections(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 
 
 POLICIES: tuple[Policy, ...] = (
-    imperatives, wishes, proposals, welcomes, confirmations, belated, dated, jokes, by_when, corrections,
+    imperatives, wishes, proposals, inquiries, welcomes, confirmations, belated, dated, jokes, by_when, corrections,
 )  # fmt: skip

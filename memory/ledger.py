@@ -10,7 +10,7 @@ from memory.notebook import Fits, Notebook, merged_due
 from memory.notes import DONE, DROPPED, Change, Cue, Due, Item, Owner
 from memory.people import People
 from memory.reconcile import same_doing
-from memory.sounds import shared
+from memory.sounds import homophones, shared
 from memory.wording import Sentence, content, content_of, likeness, stem, tidy
 
 NO_DUE = Due()
@@ -166,17 +166,26 @@ class Ledger:
         )
 
     def _whole(self, what: str, sentence: Sentence) -> tuple[str, tuple[str, ...]]:
-        """The task with what the sentence before says of its object: "book the hall" after "the hall at the museum"."""
+        """The task with what the sentence before says of its object: "book the hall" after "the hall at the museum";
+        behind it and in doubt where the object only sounds like it: "book the whole (the hall at the museum?)"."""
         before = self.book.recent[-1] if self.book.recent else None
-        if before is None or before.speaker != sentence.speaker:
-            return what, ()
         head = re.fullmatch(r"\w+ (?:the|this|that) (\w+)", what)
-        shared = content_of(what) & content(before.words)
-        if not head or stem(head[1].lower()) not in shared:
+        if before is None or head is None or before.speaker != sentence.speaker:
             return what, ()
-        more = re.search(rf"\b{re.escape(head[1].lower())} (?:at|in|of|on|for|from) (?:the )?\w+", before.plain)
-        if not more:
-            return what, (before.utterance_id,)
-        first = before.word_at(more.start())
-        whole = before.original(first, first + len(more[0].split()))
-        return tidy(what[: -len(head[1])] + whole), (before.utterance_id,)
+        said = head[1].lower()
+        if stem(said) in content(before.words) & content_of(what):
+            more = _with_its_place(said, before)
+            return (tidy(what[: -len(said)] + more) if more else what), (before.utterance_id,)
+        meant = next(
+            (more for word in before.words if homophones(said, word) and (more := _with_its_place(word, before))), ""
+        )
+        return (f"{what} (the {meant}?)", (before.utterance_id,)) if meant else (what, ())
+
+
+def _with_its_place(noun: str, sentence: Sentence) -> str:
+    """The noun as the sentence has it with where or whose it is, "hall at the museum"; "" where it does not say."""
+    more = re.search(rf"\b{re.escape(noun)} (?:at|in|of|on|for|from) (?:the )?\w+", sentence.plain)
+    if not more:
+        return ""
+    first = sentence.word_at(more.start())
+    return tidy(sentence.original(first, first + len(more[0].split())))

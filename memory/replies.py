@@ -22,7 +22,7 @@ _YES = re.compile(
     r"certainly|naturally|surely|all right|right|fine|great|good|lovely|gladly|happy to|happily|with pleasure|my pleasure|got it|consider it done|"
     r"will do|exactly|agreed|perfect|why not|noted|understood|done|deal|by all means|very well|okay then|as (?:always|ever|usual|every \w+)|"
     r"i (?:will|can|could|would|shall)$|i (?:would be|am) (?:happy|glad|delighted) to|i am on it|i suppose so|if (?:i must|you like|you want|you insist)|"
-    r"(?:already )?on it|i do not mind|roger|copy that|my turn|as you wish|leave it)(?!\S)"
+    r"(?:already )?on it|i do not mind|roger|copy that|my turn|as you wish|leave it|(?:right|straight) (?:after this|away)|at once)(?!\S)"
 )
 # The first person's short forms: the verb stands in what was asked.
 _WILL_ELLIPTIC = re.compile(
@@ -48,7 +48,7 @@ _DID = re.compile(
     r"(?:that|it) (?:is|was|has been) (?:already |all )?(?:done|sorted|sent|paid|ordered|booked))(?!\S)"
 )
 _PROMISED = re.compile(
-    r"(?<!\S)(?:i (?:will|can|am going to)|will do|happy to|gladly|with pleasure|consider it done|of course|no bother|as every \w+|noted|got it|deal|"
+    r"(?<!\S)(?:i (?:will|can|am going to)|will do|happy to|gladly|with pleasure|consider it done|of course|no bother|as every \w+|noted|got it|deal|i swear|i promise|(?:right|straight) (?:after this|away)|at once|"
     r"you (?:will|can|shall) (?:have|get) (?:it|them|that|those|one|something|everything|both|all)|i (?:would be|am) (?:happy|glad|delighted) to)(?!\S)"
 )
 _MY_DOING = re.compile(
@@ -93,7 +93,7 @@ _MINE = re.compile(
     r"(?<!\S)(?:leave (?:it|that|this|them|those)(?: one)? (?:to|with) me|(?:give|hand|pass|send|throw) (?:it|that|this|them|those)(?: one)?(?: over| on| across)? to me|"
     r"put (?:me|my name) (?:down|on (?:it|that|the list))|count on me|i (?:am|will get) (?:already )?(?:on|onto) (?:it|that|this)|(?:it is |that is )?(?:already )?on my (?:list|desk|plate|to do list)|"
     r"let me (?:do|take|have|handle|sort|deal with|see to|look after) (?:it|that|this|them|those|one)|i will (?:see to|deal with|look after|take over|take on|take) (?:it|that|this|them|those)|"
-    r"i (?:have got|will have) (?:this|that) one|i will be the one|that (?:will be|would be) (?:me|mine|my job)|that is (?:me|my job|my task|mine then|mine)|put (?:me|my name) down for (?:that|it)|count me in)(?!\S)"
+    r"i (?:have got|will have) (?:this|that) one|i will (?:pass|hand) (?:it|that|this) (?:on|over)|i will be the one|that (?:will be|would be) (?:me|mine|my job)|(?:that|it) is (?:me|my job|my task|mine then|mine)|put (?:me|my name) down for (?:that|it)|count me in)(?!\S)"
 )
 _ME = re.compile(r"^(?:okay |fine |well |yes )*(?:me|i will|i can|i could|i do|mine)$")
 
@@ -178,7 +178,8 @@ def asks_back(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
 
 _READY = re.compile(
     r"(?<!\S)(?:(?:it|that|this|they|those|mine|everything) (?:will|is going to) (?:be (?:done|ready|finished|there|sent|with you|in your (?:inbox|mail)|on your desk)|follow|come|reach you|go out)|"
-    r"you (?:will|can|shall) (?:get|have) (?:it|them|that|this|those|one|everything|something|both|all))(?!\S)"
+    r"you (?:will|can|shall) (?:(?:get|have) (?:it|them|that|this|those|one|everything|something|both|all)|know))(?!\S)|"
+    r"^(?:(?:okay|yes|and|so|then) )*(?:(?:it|that|they) )?should be (?:done|ready|finished|there|with you)(?!\S)"
 )
 _WILL_BE_THERE = re.compile(
     r"^(?:(?:so|then|okay|yes|and|right|the) )*?(?P<what>(?:the|my|your|that|those) [\w' -]+?) (?:will|is going to) be (?:with you|ready|done|finished|there|sent|in your (?:inbox|mail)|on your desk|up|online|out)(?!\S)"

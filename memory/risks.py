@@ -33,9 +33,12 @@ _LOSS = (
     r"freeze|burn down|go (?:wrong|bust|under|bankrupt|off|missing)|slip|spoil|rot|have (?:no (?!problem|doubt|trouble)|nothing|nobody)|not (?:be able|make it|come|arrive|hold|finish|open|pass))"
 )
 _SUBJECT = r"(?:we|it|they|he|she|nobody|(?:the|our|my|this|that|his|her|their) (?:[\w'-]+ ){1,4}?)"
-_FOLLOWS = rf"{_SUBJECT} ?(?:(?:will|might|may|could|is going to|are going to) (?:\w+ ){{0,2}}?{_LOSS}|lose|loses|miss|misses|(?:am|are|is) (?:stuffed|finished|stuck|lost|in trouble|done for))"
+_FOLLOWS = rf"{_SUBJECT} ?(?:(?:will|might|may|could|is going to|are going to) (?:\w+ ){{0,2}}?{_LOSS}|lose|loses|miss|misses|comes? down|falls? (?:down|apart|through|behind)|collapses?|bursts?|floods?|fails?|breaks? (?:down|apart)|stops? working|lapses?|expires?|rots?|goes (?:bust|under|wrong|off)|(?:am|are|is) (?:stuffed|finished|stuck|lost|in trouble|done for))"
 _IF = re.compile(
     rf"(?P<what>(?<!\S)(?:if|unless) (?!i were\b|we had\b|i had\b|only\b|my (?:grandmother|granny)\b)(?:\S+ ){{2,12}}?(?:then )?(?<!even ){_FOLLOWS}(?!\S).*)"
+)
+_IF_LAST = re.compile(
+    rf"(?:^|(?<!\S)(?:and|but|so|because|then|well|that) )(?P<what>{_FOLLOWS}(?!\S)(?: \S+){{0,8}}? (?:if|unless) (?!i were\b|we had\b|i had\b|only\b)\S.*)"
 )
 _MAY = re.compile(
     rf"^(?:(?:and|but|so|then|also|well|be serious|now) )*(?P<what>{_SUBJECT} ?(?:might|may|could)(?: (?:well|still|easily|also|just))? {_LOSS}(?!\S).*)"
@@ -53,12 +56,12 @@ def risks(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
     asks = sentence.asks and not sentence.plain.endswith(_TAGS)
     if asks or re.search(r"\bno (?:risk|danger)\b", sentence.plain):
         return
-    for pattern in (*_RISKS, _THAT_IS_IT, _IF, _MAY):
+    for pattern in (*_RISKS, _THAT_IS_IT, _IF, _IF_LAST, _MAY):
         found = pattern.search(sentence.plain)
         if found and (pattern in _RISKS or not _UNREAL.search(found["what"])):
             span = told(sentence, found, hearing)
             whole = sentence.original(span.first, sentence.word_at(found.end("what") + 1))
-            what = tidy(whole) if pattern in (_IF, _MAY, _THAT_IS_IT) else span.text
+            what = tidy(whole) if pattern in (_IF, _IF_LAST, _MAY, _THAT_IS_IT) else span.text
             if len(span.words) > 1:
                 yield Cue("risk", what, strength=0.6)
                 return

@@ -105,7 +105,11 @@ class Rulings:
         )
         if asked is None:
             return
-        number = book.find("decision", content_of(cue.what), least=SAME)
+        number = next(
+            (n for n, i in book.items.items() if i.kind == "decision" and asked.utterance_id in i.evidence), None
+        )
+        if number is None or not content_of(cue.what) <= content_of(book.items[number].what):
+            number = book.find("decision", content_of(cue.what), least=SAME)
         sure = CHOSEN if asked.speaker == sentence.speaker else VOTED
         if number is None:
             evidence = (asked.utterance_id, sentence.utterance_id)

@@ -13,6 +13,7 @@ _RULES: tuple[tuple[re.Pattern[str], _Sound], ...] = tuple(
     for pattern, sound in (
         (r"^(?:kn|gn|pn|wr|ps)", lambda m: m[0][1]),
         (r"^x", "s"),
+        (r"^wh(?=o)", "h"),
         (r"^wh", "w"),
         (r"mb$", "m"),
         (r"sch", "x"),
@@ -28,10 +29,6 @@ _RULES: tuple[tuple[re.Pattern[str], _Sound], ...] = tuple(
         (r"th", "0"),
         (r"x", "ks"),
         (r"z", "s"),
-        (r"v", "f"),
-        (r"d", "t"),
-        (r"b", "p"),
-        (r"j", "x"),
         (r"(?<=[a-z0])h(?![aeiouy])", ""),
         (r"h(?=[aeiouy])", "h"),
         (r"[wy](?![aeiou])", ""),
@@ -39,19 +36,42 @@ _RULES: tuple[tuple[re.Pattern[str], _Sound], ...] = tuple(
 )
 
 
+_UNVOICED = str.maketrans("vdbj", "ftpx")
+
+
 @lru_cache(maxsize=50_000)
 def key(word: str) -> str:
     """The consonants as they sound, after Metaphone (Philips, Hanging on the Metaphone, 1990), and coarser: voiced and
     unvoiced ones are the same, as recognisers confuse them; a vowel stands only at the beginning, as "a".
     """
-    plain = unicodedata.normalize("NFKD", word.lower().replace("ß", "ss"))
-    sound = re.sub(r"[^a-z]", "", plain)
-    sound = re.sub(r"(.)\1", lambda m: m[1], sound)
+    return re.sub(r"(.)\1+", lambda m: m[1], _consonants(word).translate(_UNVOICED))
+
+
+@lru_cache(maxsize=50_000)
+def _consonants(word: str) -> str:
+    sound = _letters(word)
     for pattern, instead in _RULES:
         sound = pattern.sub(instead, sound)
     sound = re.sub(r"^[aeiouy]+", "a", sound)
-    sound = sound[:1] + re.sub(r"[aeiouwy]", "", sound[1:])
-    return re.sub(r"(.)\1+", lambda m: m[1], sound)
+    return sound[:1] + re.sub(r"[aeiouwy]", "", sound[1:])
+
+
+def _letters(word: str) -> str:
+    """Those of the alphabet, doubled ones once."""
+    plain = unicodedata.normalize("NFKD", word.lower().replace("ß", "ss"))
+    return re.sub(r"(.)\1", lambda m: m[1], re.sub(r"[^a-z]", "", plain))
+
+
+def homophones(one: str, other: str) -> bool:
+    """Whether two words of three letters or more have the same consonants and as many syllables: "whole" and "hall"."""
+    if min(len(one), len(other)) < 3 or one == other or _consonants(one) != _consonants(other):
+        return False
+    return _syllables(one) == _syllables(other)
+
+
+def _syllables(word: str) -> int:
+    """Runs of vowels, without a last "e", which is seldom heard."""
+    return len(re.findall(r"[aeiouy]+", re.sub(r"(?<=[^aeiouy])e$", "", _letters(word))))
 
 
 def distance(one: str, other: str) -> int:

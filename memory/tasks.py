@@ -19,7 +19,7 @@ _LEADING = re.compile(
 _BREAK = re.compile(
     r"(?<!\S)(?:and (?:i|we|you|he|she|they|it|then|that|so|also|maybe)|but|because|so(?: that)?(?= (?:i|we|you|he|she|they|it|that))|if|which|whereas|"
     r"although|unless|instead(?: of)?|okay|all right|right|you know|i (?:think|guess|mean|hope|suppose)|is that|will you|would you|"
-    r"can you|could you|please|thanks|thank you|since|or (?:something|whatever|so|i|we|you)|and (?:stuff|things|so on)|when (?:i|you|we)|yes|no|well|"
+    r"can you|could you|please|thanks|thank you|since|or (?:something|whatever|so|i|we|you)|and (?:stuff|things|so on)|(?:when|before|after) (?:i|you|we)|yes|no|well|"
     r"while (?:i|you|we)|as (?:well|i|you|we)|too|for (?:me|us|you)|that is|do you|are you|and the other|and see|then|however|who is|who will|anyway|from (?:him|her|me|us|you))(?!\S)"
 )
 _NAME_JOIN = re.compile(r"^and [a-z]+ (?:will|is going to|should|can|could|would|has to|needs to)(?!\S)")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from memory.cues import Hearing, Policy
-from memory.doing import starts_a_task
+from memory.doing import base_form, starts_a_task
 from memory.notes import Cue
 from memory.tasks import Span
 from memory.wording import Sentence, content
@@ -30,7 +30,9 @@ _DECISIONS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
         (r"(?:^|(?<!\S)(?:so|then|okay|and|but|well) )(?P<what>(?:from|as of|starting) (?:now on|today|tomorrow|next \w+|january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|the \w+)(?: on)? (?:the|we|our|every|all|there|everybody|nobody|nothing|each|no|you) \S.*)", 0.52),
         (rf"(?<!\S)(?:forget|drop|scrap|skip) (?:about )?(?:the|that|this) (?:\S+ ){{1,5}}?(?:and |so )?we (?P<what>{_ACT}\b.*)", 0.6),
         (r"(?<!\S)(?:therefore|in that case|then it is clear|in the end) (?:let us|we) (?P<what>" + _ACT + r"\b.*)", 0.55),
-        (r"^(?:(?:so|and|then|okay|right) )+we (?P<what>(?P<doing>[a-z]+) (?:to|the|an?|with|for|our) \S.*)", 0.42),
+        (rf"^(?:(?:{_SO}|and) )+we (?P<what>(?P<doing>[a-z]+) (?:to|the|an?|with|for|our) \S.*)", 0.42),
+        (r"(?:^|(?<!\S)(?:so|then|okay|and|but|well) )until (?:then|further notice) (?P<what>(?:we|nobody|nothing|everybody) \S.*)", 0.5),
+        (rf"^(?:{_SO} )+we will (?P<what>get (?:a|an|another|some|somebody) \S.*)", 0.42),
         (r"(?<!\S)i (?:have )?(?:decide|decided) (?:to|that|on) (?P<what>\S.*)", 0.6),
         (r"(?<!\S)(?:so|then|okay|good|therefore) (?:it is|it will be|that will be) (?:going to be )?(?P<what>(?:the|a|an|no)\b.*) then$", 0.45),
         (r"(?<!\S)(?P<what>(?:the|this|our) \S.*?) (?:is|was|has been) (?:approved|accepted|rejected|agreed|chosen|confirmed|adopted|decided)(?!\S)", 0.55),
@@ -59,6 +61,8 @@ def decisions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         for found in pattern.finditer(sentence.plain):
             span = told(sentence, found, hearing, _after_we(sentence, sentence.word_at(found.start("what"))))
             words = span.words
+            if "doing" in found.groupdict() and base_form(found["doing"]) != found["doing"]:
+                continue  # "and then we checked the website": told
             if "doing" in found.groupdict() and not starts_a_task([found["doing"]]):
                 continue
             if len(words) < 2 or _IDLE.match(" ".join(words)) or span.refers or not content(words):
@@ -88,7 +92,7 @@ def _after_we(sentence: Sentence, first: int) -> int:
 _REVERSES = tuple(
     re.compile(pattern)
     for pattern in (
-        r"(?<!\S)(?:we|i|let us)?(?: \w+)? ?(?:take back|withdraw|revoke|undo|reverse|overturn|overrule|revise|cancel|drop|scrap) (?:that|this|the|our|my)(?: \w+){0,2}? ?(?:decision|agreement|choice|plan|idea)(?: (?:and|so|to|instead) (?:we |we will |let us |rather )?(?P<what>\S.*))?$",
+        r"(?<!\S)(?:we|i|let us)?(?: \w+)? ?(?:take back|withdraw|revoke|undo|reverse|overturn|overrule|revise|cancel|drop|scrap) (?:that|this|the|our|my)(?: \w+){0,2}? ?(?:decision|agreement|choice|plan|idea)(?: (?:to|of|for|about) .*?)??(?: (?:and|so|instead) (?:we |we will |let us |rather )?(?P<what>\S.*))?$",
         r"(?<!\S)take back (?:that|this|it|what)\b(?:.*? (?:and |so |done )?(?P<what>" + _ACT + r" .*))?",
         r"(?<!\S)(?:forget|never mind|scratch) (?:what we (?:said|decided|agreed)|that|the decision)\b(?:.*?(?:and|we|instead) (?P<what>"
         + _ACT
@@ -163,7 +167,7 @@ _OPEN_QUESTION = re.compile(
     r"we (?:still )?(?:do not|have not|need to|have to|must) (?:still )?(?:know|decide|decided|clarify|find out|figure out|clarified|agreed on|resolved)(?: yet)?) (?P<what>(?:whether|what|which|who|how|when|where|why|if|on|about)\b.*)"
 )
 _PARKED = re.compile(
-    r"(?<!\S)(?:leave|keep|left|kept) (?P<what>\S.*?) open(?!\S)|(?<!\S)(?:leave|keep) (?P<kept>(?:that|this|the|it)\b.*?) for (?:next time|another (?:time|day)|later|now|the next \w+|next \w+)(?!\S)|(?<!\S)(?:we|i|let us) (?:will |have to |need to |would have to |should |can )*(?:have to )?(?:come back to|get back to|return to|revisit|sleep on|think about|think over) (?P<back>(?:that|this|it)(?: one)?)(?= later| then| next| when| tomorrow| in|$)|(?<!\S)(?P<waits>(?:that|this|it)(?: one)?) (?:has to|will have to|must|can|should) wait(?!\S)|(?<!\S)(?:park|postpone|defer|table|put off|adjourn|shelve) (?P<parked>(?:that|this|the|it)\b.*)|"
+    r"(?<!\S)(?:leave|keep|left|kept) (?P<what>\S.*?) open(?!\S)(?! (?:till|until|at|from) (?:half|quarter|noon|midnight|\d|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve))|(?<!\S)(?:leave|keep) (?P<kept>(?:that|this|the|it)\b.*?) for (?:next time|another (?:time|day)|later|now|the next \w+|next \w+)(?!\S)|(?<!\S)(?:we|i|let us) (?:will |have to |need to |would have to |should |can )*(?:have to )?(?:come back to|get back to|return to|revisit|sleep on|think about|think over) (?P<back>(?:that|this|it)(?: one)?)(?= later| then| next| when| tomorrow| in|$)|(?<!\S)(?P<waits>(?:that|this|it)(?: one)?) (?:has to|will have to|must|can|should) wait(?!\S)|(?<!\S)(?:park|postpone|defer|table|put off|adjourn|shelve) (?P<parked>(?:that|this|the|it)\b.*)|"
     r"(?<!\S)(?:decide|discuss|come back to|return to|look at|talk about|settle|answer|clarify) (?P<later>(?:that|this|it|the)\b.*?) (?:later|next time|another time|at the next meeting|in the next meeting|next week|offline)(?!\S)|"
     r"(?<!\S)(?P<still>(?:that|this|it|the)(?: \w+){0,4}?) (?:is|remains|stays) (?:still )?(?:open|undecided|unresolved|an open question)(?!\S)"
 )

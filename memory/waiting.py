@@ -11,7 +11,7 @@ from memory.ledger import LOOSELY, Ledger
 from memory.notebook import PUBLISHED, SAME, Asked, Fits, Notebook
 from memory.notes import NOBODY, OPEN, Change, Cue, Owner
 from memory.reconcile import same_doing
-from memory.wording import Sentence, content_of, likeness, read, stem
+from memory.wording import Sentence, content, content_of, likeness, read, stem, tidy
 
 ANSWERED_WITHIN = 6  # sentences
 WELCOMED_WITHIN = 2  # sentences
@@ -25,6 +25,11 @@ class Waiting:
 
     def __init__(self, book: Notebook, ledger: Ledger) -> None:
         self.book, self._ledger = book, ledger
+
+    def for_yes(self) -> bool:
+        """Whether a yes, said now, is the answer to a request."""
+        request = self.book.request
+        return request is not None and ("bare" not in request.cue.details or self.book.at - request.at <= BARE_WITHIN)
 
     def commit(self, cue: Cue, sentence: Sentence) -> None:
         """Somebody says what he, or another, will do: that may be the answer to what was asked."""
@@ -45,6 +50,14 @@ class Waiting:
         )
         what = PRONOUN.sub(found[0], cue.what, count=1) if found else cue.what  # "borrow one from the school"
         self._ledger.take_on(replace(cue, what=what), sentence, also=found[1:] if found else ())
+
+    def _answers_a_who(self, owner: Owner, sentence: Sentence) -> bool:
+        """ "Who drives the van?" ... "I could.": the task that was asked about last, some sentences ago."""
+        number, at = self.book.wondered or (-1, 0)
+        if number < 0 or self.book.at - at > ANSWERED_WITHIN or self.book.items[number].owner:
+            return False
+        self._ledger.hand_over(number, owner, (sentence.utterance_id,))
+        return True
 
     def _answers_who(self, cue: Cue, sentence: Sentence) -> bool:
         """ "Who tests it?" "I can run it on Monday.": who answers with "it" takes that task."""
@@ -115,6 +128,24 @@ class Waiting:
     def propose(self, cue: Cue, sentence: Sentence) -> None:
         self.book.offered = Asked(cue, sentence, self.book.at)
 
+    def inquire(self, cue: Cue, sentence: Sentence) -> None:
+        """ "What does a stand cost?" "Let me find out.": promised, or offered and then wanted."""
+        book = self.book
+        asked = next((s for s in list(book.recent)[: -CLAIMED_WITHIN - 1 : -1] if s.asks), None)
+        if (
+            asked is None
+            or not content(asked.words)
+            or "you" in asked.words
+            or (asked is book.recent[-1] and asked.speaker == sentence.speaker)
+        ):
+            return
+        question = re.sub(r"^(?:and|so|but|okay|well|oh|right),? ", "", tidy(asked.text), flags=re.IGNORECASE)
+        told = replace(cue, kind="commit", what=f"find out: {question[:1].lower()}{question[1:]}")
+        if "sure" in cue.details:
+            self._ledger.take_on(told, sentence, also=(asked.utterance_id,))
+        else:
+            book.offered = Asked(told, sentence, book.at, (asked.utterance_id,))
+
     def unsay(self, cue: Cue, sentence: Sentence) -> None:
         self.book.unsay(WELCOMED_WITHIN)
 
@@ -129,7 +160,8 @@ class Waiting:
         ):
             return False
         self.book.offered = None
-        cue, also = offered.cue, (offered.sentence.utterance_id,)  # what was offered counts, not the thanks
+        also = (*offered.also, offered.sentence.utterance_id)  # what was offered counts, not the thanks
+        cue = replace(offered.cue, due=cue.due or offered.cue.due)
         if cue.what:
             settled = replace(cue, kind="commit", strength=max(cue.strength, 0.6))
             self._ledger.take_on(settled, sentence, also=also)
@@ -143,7 +175,7 @@ class Waiting:
             return
         if not cue.due:
             return
-        number = self.book.latest("action", CLAIMED_WITHIN, lambda item: item.owner == cue.owner and not item.due.date)
+        number = self.book.latest("action", NAMED_WITHIN, lambda item: item.owner == cue.owner and not item.due.date)
         if number is not None:
             self.book.change(number, Change("due", (sentence.utterance_id,), due=cue.due), due=cue.due)
         elif found := meant(f"get {cue.details.get('thing', '')}", self._before(sentence), self._ledger.people):
@@ -183,6 +215,11 @@ class Waiting:
         """ "Yes, I will do that": the request that waits, else the task that was just raised and has nobody."""
         book = self.book
         request = book.request
+        if request and request.sentence.speaker == sentence.speaker and _himself(sentence):
+            self._settle(
+                request, cue, sentence
+            )  # "Would you write to them?" "I'd rather not." "I'll do it myself then."
+            return
         if request and (request.sentence.speaker != sentence.speaker or not sentence.speaker):
             late = book.at - request.at > (BARE_WITHIN if "bare" in request.cue.details else YES_WITHIN)
             merely = cue.kind == "accept" and cue.strength < 0.7
@@ -202,6 +239,8 @@ class Waiting:
             return
         mine = Owner("speaker", sentence.speaker)
         if self._take_up(cue, mine, (sentence.utterance_id,), sentence):
+            return
+        if "myself" in cue.details and self._answers_a_who(mine, sentence):
             return
         if cue.kind == "claim" and not self._carry_out(cue, sentence) and not cue.details:
             self._step_in(cue, mine, sentence)
@@ -323,6 +362,16 @@ class Waiting:
             return found
         answer = replace(yes, due=how.due or yes.due, strength=0.75)
         return [answer if cue is yes else cue for cue in found if cue is not how]
+
+
+def _himself(sentence: Sentence) -> bool:
+    """Whether somebody does by himself what he has just asked of others."""
+    return bool(
+        re.search(
+            r"(?<!\S)i (?:will|can|could) (?:just )?(?:do|handle|take) (?:it|that|this)(?: one)? (?:myself|then)(?!\S)",
+            sentence.plain,
+        )
+    )
 
 
 def _same_verb(doing: str, what: str) -> bool:

@@ -162,14 +162,21 @@ class Library:
         if not words:
             return []
         query = " ".join('"' + word.replace('"', '""') + '"' for word in words)  # quoted: no word is an operator
+        columns = "meeting.id, title, utterance.id, start_s"
+        joined = "join meeting on meeting.id = utterance.meeting"
         rows = self._with_index(
             lambda db: db.execute(
-                """select meeting.id, title, utterance.id, start_s, snippet(words, 0, ?, ?, '…', 16)
-                from words join utterance on row = words.rowid join meeting on meeting.id = utterance.meeting
+                f"""select {columns}, snippet(words, 0, ?, ?, '…', 16)
+                from words join utterance on row = words.rowid {joined}
                 where words match ? order by rank limit ?""",
                 (MATCH_START, MATCH_END, query, limit),
             ).fetchall()
         )
+        if not rows and not text.isascii():  # scripts without blanks between words: the index holds whole sentences
+            marked = f"replace(text, ?, '{MATCH_START}' || ? || '{MATCH_END}')"
+            found = f"select {columns}, {marked} from utterance {joined} where instr(text, ?) order by began limit ?"
+            words = [_storable(text).strip()]
+            rows = self._with_index(lambda db: db.execute(found, (*words * 3, limit)).fetchall())
         return [Mention(*row) for row in rows]
 
     def delete(self, meeting: Meeting) -> None:

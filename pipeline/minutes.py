@@ -74,6 +74,7 @@ class _Taker:
         self._names: dict[str, tuple[str, str]] = {}  # label -> name, by whom
         self._heard: set[str] = set()  # ids of utterances
         self._kept = Pressed()  # what was said and corrected, and the memory's marks: only the end asks for them
+        self._subjects: dict[int, tuple[str, tuple[str, ...]]] = {}  # what the memory calls its topics, and the proof
         self._by_hand: set[str] = set()  # items that the user changed: his word is the last one
         self._day = date.today()  # where a journal has no head
 
@@ -91,6 +92,8 @@ class _Taker:
             case Named():
                 self._names[event.speaker] = event.name, event.by
                 self._know()
+            case Learned(kind="subject", content={"topic": int(number), "title": str(title)}):
+                self._subjects[number] = title, event.evidence
             case Learned(kind="marks"):
                 self._kept.add(event)
             case Said(utterance) if not utterance.suppressed and utterance.id not in self._heard:
@@ -108,7 +111,7 @@ class _Taker:
         marks = {mark.utterance_id: mark for mark in marks_of(kept)}
         final = self._heard_again(spoken, marks)
         yield from self._learned(settled((i for i in self._extractor.book.items.values() if i.id), final))
-        found = topics(spoken, marks or None)
+        found = topics(spoken, marks or None, self._subjects)
         yield from (Learned("topic", to_content(topic), topic.title_ids) for topic in found)
         for sentence in salient(spoken, final, found, marks or None):
             yield Learned("summary", {"text": _shown(sentence)}, (sentence.utterance_id,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -16,6 +17,7 @@ from audio.speech import SAMPLE_RATE
 from memory.minutes import Minutes
 from memory.notes import DECIDED, OPEN, Item
 from pipeline.events import Corrected, Event, Named, Reached, Said, Trouble, to_line
+from pipeline.export.steps import step
 from pipeline.transcript import display_name
 
 
@@ -103,52 +105,52 @@ class Screen:
 
 
 def spelled(minutes: Minutes, width: int) -> Group:
-    """The minutes for a terminal of this width: people, topics, decisions, tasks, what is open; times lead back."""
+    """The minutes for a terminal of this width: people, decisions, tasks, what is open, topics; times lead back."""
     parts: list[RenderableType] = [Text("\nMinutes", style="bold")]
     if minutes.notice:
         parts.append(Text(f"  {minutes.notice}"))
     people = ", ".join(f"{p.name} {clock(p.talk_s)}" for p in minutes.people)
     topics = [(t.title, [minutes.start_s([first]) for first, _ in t.spans]) for t in minutes.topics]
     listed = [f"{title} {', again '.join(clock(at) for at in starts if at is not None)}" for title, starts in topics]
+    actions = minutes.of_kind("action")
     rows: Iterable[tuple[str, Sequence[RenderableType]]] = (
         ("People", [Text(people)] if people else []),
+        ("Decisions", [_line(minutes, item) for item in minutes.of_kind("decision")]),
+        ("Actions", [_table(minutes, actions, width)] if actions else []),
+        ("Open questions", [_line(minutes, item) for item in minutes.of_kind("question")]),
+        ("Risks", [_line(minutes, item) for item in minutes.of_kind("risk")]),
         ("Topics", [Text(line) for line in listed]),
-        *_kind_rows(minutes),
     )
     for title, lines in rows:
         if lines:
             parts.append(Text(title, style="cyan"))
             parts += [Padding(line, (0, 0, 0, 2)) for line in lines]
-    actions = minutes.of_kind("action")
-    if actions:
-        parts.append(Text("Actions", style="cyan"))
-        table = Table(
-            "", "what", "who", "by when", "at", box=None, pad_edge=False, width=min(width, 100) - 2, header_style="dim"
-        )  # fmt: skip
-        for item in actions:
-            done = "" if item.status == OPEN else f" ({item.status})"
-            when = f"{item.due.phrase}, {item.due.date}" if item.due.date else item.due.phrase
-            at = minutes.start_s(item.evidence)
-            table.add_row(
-                item.id, Text(item.what + done), Text(minutes.said_by(item.owner) or "nobody yet"), Text(when),
-                "" if at is None else clock(at),
-            )  # fmt: skip
-        parts.append(Padding(table, (0, 0, 0, 2)))
     return Group(*parts)
 
 
-def _kind_rows(minutes: Minutes) -> Iterator[tuple[str, Sequence[RenderableType]]]:
-    for title, kind in (("Decisions", "decision"), ("Open questions", "question"), ("Risks", "risk")):
-        yield title, [_line(minutes, item) for item in minutes.of_kind(kind)]
+def _table(minutes: Minutes, actions: Sequence[Item], width: int) -> Table:
+    table = Table(
+        "", "what", "who", "by when", "at", box=None, pad_edge=False, width=min(width, 100) - 2, header_style="dim"
+    )  # fmt: skip
+    for item in actions:
+        done = "" if item.status == OPEN else f" ({item.status})"
+        when = f"{item.due.phrase}, {item.due.date}" if item.due.date else item.due.phrase
+        at = minutes.start_s(item.evidence)
+        table.add_row(
+            item.id, Text(item.what + done), Text(minutes.said_by(item.owner) or "nobody yet"), Text(when),
+            "" if at is None else clock(at),
+        )  # fmt: skip
+    return table
 
 
 def _line(minutes: Minutes, item: Item) -> RenderableType:
     """Where it wraps, the words stay right of the number."""
     at = minutes.start_s(item.evidence)
-    state = "" if item.status in (OPEN, DECIDED) else f" ({item.status})"
-    said = [change.what for change in item.history if change.what]
-    if state and item.kind == "decision" and len(said) > 1:  # else it reads as if what holds now were taken back
-        state = f" ({item.status} from: {said[-2]})"
+    steps = [step(minutes, *pair) for pair in pairwise(item.history)]
+    last = next((words for words in reversed(steps) if words.startswith(item.status)), item.status)
+    state = (
+        "" if item.status in (OPEN, DECIDED) else f" ({last})"
+    )  # "reversed from: ...", else what holds now reads as taken back
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_row(item.id, Text(f"{item.what}{state}" + ("" if at is None else f"  {clock(at)}")))
     return grid

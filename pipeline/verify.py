@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,10 @@ from memory.wording import content, content_of, read
 from pipeline.events import Event, Learned, PipelineError
 from pipeline.export import minutes as files
 from pipeline.minutes import minutes_of
+from pipeline.readback import READERS
 from pipeline.transcript import Transcript
 
 MOST_BYTES = 100_000_000  # of a file that is checked: minutes with two hours of sound inside take 40 MB
-Read = Callable[[bytes], list[tuple[str, str]]]  # anchor and text of every line
 
 
 @dataclass(frozen=True)
@@ -50,15 +49,20 @@ class Verdict:
 
 def meeting_named(path: Path) -> str:
     """The meeting that a file says it is of; raises PipelineError where it says none or cannot be read."""
-    text = (
-        _content(path).decode("utf-8", "replace")
-        if path.suffix != ".docx"
-        else "\n".join(t for _, t in _read_docx(_content(path)))
+    content, format = _content(path), _format(path)
+    text = content.decode("utf-8", "replace")
+    if format in ("docx", "pdf"):
+        text = "\n".join(line for _, line in READERS[format](content))
+    if format == "csv":
+        text = "".join(f"Meeting {line.rpartition(' | ')[2]}, " for anchor, line in READERS[format](content) if anchor)
+    found = re.search(
+        r'data-meeting="([\w.-]+)"|^ "meeting": "([\w.-]+)"|Meeting ([\w.-]+), |^X-WR-RELCALID:([\w.-]+)',
+        text,
+        re.MULTILINE,
     )
-    found = re.search(r'data-meeting="([\w.-]+)"|^ "meeting": "([\w.-]+)"|Meeting ([\w.-]+), ', text, re.MULTILINE)
     if not found:
         raise PipelineError(
-            f"{path} does not say of which meeting it is; give minutes that rapporteur wrote as md, html, json or docx"
+            f"{path} does not say of which meeting it is; give minutes that rapporteur wrote as {', '.join(READERS)}"
         )
     named: str = next(filter(None, found.groups()))
     return named
@@ -68,9 +72,7 @@ def verify(path: Path, events: Iterable[Event]) -> Verdict:
     """Compare the file with what its meeting's journal says. Raises PipelineError where it cannot be read."""
     events = list(events)
     minutes = minutes_of(events)
-    format = path.suffix.removeprefix(".").lower()
-    if format not in READERS:
-        raise PipelineError(f"{path} cannot be checked; give minutes as {', '.join(READERS)}")
+    format = _format(path)
     content_now = files.render(minutes, format)
     if format == "json":
         findings, checked = _compare_json(_content(path), content_now)
@@ -80,6 +82,13 @@ def verify(path: Path, events: Iterable[Event]) -> Verdict:
     findings += [finding for line in minutes.summary for finding in _unsupported_line(line, minutes)]
     more, unchecked = _sources(events, minutes)
     return Verdict(minutes.meeting, checked, tuple(findings + more), tuple(unchecked))
+
+
+def _format(path: Path) -> str:
+    format = path.suffix.removeprefix(".").lower()
+    if format not in READERS:
+        raise PipelineError(f"{path} cannot be checked; give minutes as {', '.join(READERS)}")
+    return format
 
 
 def _compare(there: Sequence[tuple[str, str]], expected: Sequence[tuple[str, str]]) -> tuple[list[Finding], int]:
@@ -233,102 +242,3 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise PipelineError(f"{path} cannot be read ({error.strerror}); check the name") from error
-
-
-class _PageLines(HTMLParser):
-    """The lines of a page: elements that hold text, with their id; the cells of a row are one line."""
-
-    LINES = frozenset(("h1", "h2", "h3", "h4", "h5", "p", "li", "tr", "blockquote", "summary"))
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.lines: list[tuple[str, str]] = []
-        self._open: list[str] = []
-        self._anchor, self._text, self._skip = "", list[str](), 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("style", "script", "title"):
-            self._skip += 1
-        elif tag in self.LINES:
-            self._end()
-            self._open.append(tag)
-            facts = {name: value or "" for name, value in attrs}
-            self._anchor = facts.get("id", "")
-            if claims := _plain(
-                " ".join(f"{name}={value}" for name, value in sorted(facts.items()) if name.startswith("data-"))
-            ):
-                self.lines.append((f"{self._anchor} facts", claims))
-        elif tag in ("td", "th") and self._text:
-            self._text.append(" | ")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("style", "script", "title"):
-            self._skip = max(0, self._skip - 1)
-        elif tag in self.LINES:
-            self._end()
-
-    def handle_data(self, data: str) -> None:
-        if not self._skip and data.strip():
-            self._text.append(data)
-        elif not self._skip and self._text:
-            self._text.append(" ")
-
-    def _end(self) -> None:
-        text = _plain("".join(self._text))
-        if text:
-            self.lines.append((self._anchor, text))
-        self._anchor, self._text = "", []
-
-    def close(self) -> None:
-        super().close()
-        self._end()
-
-
-def _read_page(content: bytes) -> list[tuple[str, str]]:
-    parser = _PageLines()
-    parser.feed(content.decode("utf-8", "replace"))
-    parser.close()
-    return parser.lines
-
-
-def _read_markdown(content: bytes) -> list[tuple[str, str]]:
-    lines = []
-    for raw in content.decode("utf-8", "replace").splitlines():
-        found = re.search(r'<a id="([\w.-]+)"></a>', raw)
-        text = _plain(raw.replace(found[0], "") if found else raw)
-        if text and not re.fullmatch(r"[|\s:-]+", text):
-            lines.append((found[1] if found else "", text))
-    return lines
-
-
-def _read_docx(content: bytes) -> list[tuple[str, str]]:
-    import io
-
-    import docx
-    from docx.opc.exceptions import PackageNotFoundError
-
-    try:
-        out = docx.Document(io.BytesIO(content))
-    except (PackageNotFoundError, KeyError, ValueError) as error:
-        raise PipelineError("this is not a Word document any more; export the minutes again") from error
-    lines = []
-    for element in out.element.body.iter():
-        in_row = any(above.tag.endswith("}tr") for above in element.iterancestors())
-        if not element.tag.endswith("}tr") and not (element.tag.endswith("}p") and not in_row):
-            continue
-        names = [e.get(_NAME, "") for e in element.iter() if e.tag.endswith("}bookmarkStart")]
-        cells = [e for e in element.iter() if e.tag.endswith("}tc")] or [element]
-        text = _plain(" | ".join("".join(e.text or "" for e in cell.iter() if e.tag.endswith("}t")) for cell in cells))
-        if text:
-            lines.append((next(filter(None, names), ""), text))
-    return lines
-
-
-_NAME = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}name"
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split())
-
-
-READERS: dict[str, Read] = {"md": _read_markdown, "html": _read_page, "docx": _read_docx, "json": lambda _: []}

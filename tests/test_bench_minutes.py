@@ -24,12 +24,15 @@ def test_every_planted_item_rests_on_lines_of_its_meeting(name: str) -> None:
         assert talk.wanted
         assert all(wanted.evidence and wanted.evidence <= ids for wanted in talk.wanted)
         owners = {one for wanted in talk.wanted for owner in wanted.owner for one in owner.split(" and ")}
-        assert {owner.lower() for owner in owners} <= {name.lower() for name in talk.names.values()} | GROUPS
+        told = {word.strip(",.?!") for u in talk.utterances for word in u.text.split()}  # somebody who is not there
+        assert {owner.lower() for owner in owners} <= {n.lower() for n in talk.names.values()} | GROUPS | {
+            w.lower() for w in told
+        }
 
 
 def test_the_sets_of_meetings_and_their_sizes() -> None:
-    assert FILES == ["fresh", "held", "known", "messy", "sealed"]
-    assert [len(talks(name)) for name in FILES] == [10, 5, 5, 5, 5]
+    assert FILES == ["blind", "fresh", "held", "known", "messy", "sealed"]
+    assert [len(talks(name)) for name in FILES] == [6, 10, 5, 5, 5, 5]
 
 
 def test_mishearing_is_seeded_and_about_as_frequent_as_asked() -> None:

@@ -10,7 +10,7 @@ from audio.speech import Scores, Utterance, Word
 from memory.due import find_due
 from memory.notes import Item
 from memory.people import People
-from memory.sounds import SAME, alike, distance, key, nearest, shared
+from memory.sounds import SAME, alike, distance, homophones, key, nearest, shared
 from memory.votes import WEIGHTS, believing
 from memory.wording import content_of, read, sentences
 from tests.test_memory_extract import DAY, heard, marks, only
@@ -24,6 +24,20 @@ TEAM = People({"S1": "Anna", "S2": "Maria", "S3": "David", "S4": "Gregory"}, oth
 )
 def test_what_sounds_the_same_has_one_key(one: str, other: str) -> None:
     assert key(one) == key(other)
+
+
+def test_words_that_differ_in_their_vowels_alone_may_be_one_misheard() -> None:
+    pairs = [("whole", "hall"), ("sail", "sale"), ("hall", "hall"), ("bed", "bet"), ("hall", "hollow")]
+    assert [homophones(*pair) for pair in pairs] == [True, True, False, False, False]
+
+
+def test_what_only_sounds_like_the_thing_just_named_is_told_with_it_and_in_doubt() -> None:
+    said = ["Anna: The big hall at the museum is not very expensive.", "Anna: I will book the whole in two weeks."]
+    item = only("action", *said)
+    assert item.what == "book the whole (the hall at the museum?)"
+    assert len(item.evidence) == 2
+    assert only("action", "Ben: The big hall at the museum is cheap.", said[1]).what == "book the whole"
+    assert only("action", "Anna: The big barn at the museum is cheap.", said[1]).what == "book the whole"
 
 
 def test_letters_in_the_wrong_place_are_one_step() -> None:

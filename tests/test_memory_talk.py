@@ -82,6 +82,18 @@ TASKS = [  # talk, a word of the task, who has it, by when
     (("2 I'll paint the gate on Friday.", '3 You are away on Friday.', '2 The fourteenth, then.'), 'gate', 'S2', '2026-03-14'),
     (("1 I need everybody's photo by Friday.", '2 You have mine.'), 'photo', '', '2026-03-13'),
     (("1 I'll order the cake.", '1 Actually, no, could you do it, Clara?', '3 Sure.'), 'cake', 'S3', ''),
+    (("1 Radiology have moved the scan to Friday.", "2 That's too late. I'm going to speak to them myself."), "radiology", "S2", ""),
+    (("1 Would you write to the club?", "2 I'd rather not, he's my cousin.", "1 Fair enough, I'll do it myself then."), "write to the club", "S1", ""),
+    (("1 Who drives the van on Saturday? I have no licence.", "2 What happened?", "1 Long story.", "3 I could, I guess."), "drive the van", "S3", "2026-03-14"),
+    (("1 What does a stand cost?", "2 It depends.", "1 Let me find out."), "stand cost", "S1", ""),
+    (("1 Is the timer in-house or a contractor?", "2 I'd have to find out.", "1 Please do, by Friday."), "timer", "S2", "2026-03-13"),
+    (("1 Whose job is it to water the plants?", "2 That's mine."), "water the plants", "S2", ""),
+    (("1 What would it take?", "2 I can have a patch up for review by Friday.", "1 Go for it."), "patch", "S2", "2026-03-13"),
+    (("1 I'll phone round the clubs. Not today though.", "2 All right, take your time.", "1 You'll know by Friday."), "phone round", "S1", "2026-03-13"),
+    (("1 The wool never came.", "1 Has a parcel gone off?", "1 Could you send one before you go?", "2 Of course."), "send", "S2", ""),
+    (("1 Have you pushed the branch?", "2 Not yet. Pushing it right now."), "push the branch", "S2", ""),
+    (("1 The roof is leaking.", "1 Ben, you'd put up a bucket?", "2 Certainly."), "bucket", "S2", ""),
+    (("1 Go over to the office, please.", "2 Okay, I will."), "office", "S2", ""),
 ]  # fmt: skip
 
 RULINGS = [  # talk, kind, a word of it
@@ -133,6 +145,11 @@ RULINGS = [  # talk, kind, a word of it
     (('1 The permit might not come in time, that is the danger.',), 'risk', 'permit'),
     (("1 My fear is that the stage won't hold.",), 'risk', 'stage'),
     (("1 There's a chance the licence won't come through in time.",), 'risk', 'licence'),
+    (("1 And until then we hold the injections.", "2 Understood."), "decision", "hold the injections"),
+    (("1 Well, then we'll get a contractor in.", "2 Agreed."), "decision", "contractor"),
+    (("1 Do we use the hazer or dry ice?", "1 Hazer.", "2 Oh.", "1 Sorry, Bo. Hazer."), "decision", "hazer"),
+    (("1 We're going to run out of minutes by May if the nightly stays like that.",), "risk", "if the nightly stays"),
+    (("1 If it rains like last year the plaster comes down.",), "risk", "plaster comes down"),
 ]  # fmt: skip
 
 NOTHING = [
@@ -187,6 +204,12 @@ NOTHING = [
     ('1 Any pain?', '2 No pain.'),
     ("1 I said Thursday, didn't I?", '2 Yes.'),
     ('1 Where is the key?', '2 Under the mat.', "3 I'll look.", '2 Fine.'),
+    ("1 How will you be able to handle a whole market?", "2 Yeah, we will."),
+    ("1 Again I'll give it a seven.",),
+    ("1 I'm going to take the minutes.",),
+    ("1 Does it?", "2 Let me check."),
+    ("1 And then we checked the website.", "2 Yeah.", "3 Great."),
+    ("1 Would you have liked that?", "2 Yes."),
 ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import wave
@@ -251,6 +252,18 @@ def test_a_full_disk_behind_the_output_is_one_sentence(run, recording, monkeypat
     code, _, err = run("show")
     assert code == 1
     assert err == "rapporteur: the output cannot be used (No space left on device); make room or give access\n"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_early_is_no_error_and_no_word(unbuffered: str) -> None:
+    """As `rapporteur config | head -1`: the pipe is closed before anything is written into it."""
+    readable, writable = os.pipe()
+    os.close(readable)
+    environ = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    command = [sys.executable, "-m", "pipeline.cli", "config"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, stdout=writable, stderr=subprocess.PIPE, check=False)
+    os.close(writable)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_letters_that_the_output_has_no_sign_for_are_no_error(run, recording, monkeypatch) -> None:  # type: ignore[no-untyped-def]

@@ -59,9 +59,12 @@ def cut_off(tmp_path: Path) -> Path:
 def test_a_meeting_that_was_cut_off_is_found_and_made_whole(run: Typed, cut_off: Path, tmp_path: Path) -> None:
     [found] = capture.unfinished(Library(tmp_path / "home"), pytest.fail)
     assert (found.meeting.title, round(found.unheard_s)) == ("Standup", 20)
-    code, out, err = run("recover")
+    code, out, err = run("recover", "-o", str(tmp_path / "out"))
     assert code == 0, err
     assert "It lasts" in out
+    assert "Minutes" in out
+    written = {path.name.partition(".")[2] for path in (tmp_path / "out").iterdir()}
+    assert {"txt", "minutes.md", "minutes.html"} <= written
     assert sorted(path.name for path in (cut_off / "audio").iterdir()) == ["recording.flac", "recording.json"]
     events = list(read(cut_off / JOURNAL))
     assert isinstance(events[-1], Concluded)

@@ -128,6 +128,13 @@ def test_search_finds_what_is_shown_and_says_where(library: Library) -> None:
     assert library.search("badger") == []
 
 
+def test_search_finds_words_of_scripts_that_put_no_blanks_between_them(library: Library) -> None:
+    keep(library, OPENED, said(1, "次は音楽のことです。"), said(2, "次は予算です。"))
+    (mention,) = library.search("音楽")
+    assert (mention.utterance_id, mention.snippet) == ("u1", f"次は{MATCH_START}音楽{MATCH_END}のことです。")
+    assert library.search("天気") == []
+
+
 @settings(deadline=None, max_examples=60)
 @given(query=st.text(alphabet=st.sampled_from("\"*^():-+{}\0' \t\udc80aé好NEAR"), max_size=12) | st.text(max_size=8))
 def test_no_query_is_taken_for_an_operator(tmp_path_factory: pytest.TempPathFactory, query: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,14 +15,17 @@ from icalendar import Calendar
 from audio.speech import Scores, Utterance
 from memory.minutes import Minutes
 from memory.notes import OPEN, Change, Due, Item, Owner, to_content
-from pipeline.events import Concluded, Corrected, Event, Learned, Named, Opened, Said
+from pipeline.cli.memory import _as_in_minutes
+from pipeline.events import Concluded, Corrected, Event, Learned, Named, Opened, PipelineError, Said
 from pipeline.export.minutes import FORMATS, render
 from pipeline.library import Library
 from pipeline.minutes import MinutesStage, minutes_of
 from pipeline.minutes import noted as taken_anew
+from pipeline.readback import READERS
 from pipeline.screen import spelled
 from pipeline.series import Series
-from pipeline.verify import READERS, meeting_named, verify
+from pipeline.verify import meeting_named, verify
+from tests.test_memory_extract import marks
 
 TALK = (
     ("S1", "The first topic is the launch."),
@@ -77,15 +82,32 @@ def test_an_interrupted_meeting_gives_the_same_minutes() -> None:
         assert minutes_of([*past, *later]) == whole
 
 
-@pytest.mark.parametrize("format", READERS)
+EDITABLE = [format for format in READERS if format != "pdf"]  # its letters are numbers of a typeface's signs
+
+
+@pytest.mark.parametrize("format", EDITABLE)
 def test_what_is_written_verifies_and_a_hand_edited_sentence_is_named(tmp_path: Path, format: str) -> None:
     events = noted(talk(*TALK))
     path = tmp_path / f"m.{format}"
     path.write_bytes(render(minutes_of(events), format))
     assert meeting_named(path) == "meet"
     assert verify(path, events).findings == ()
-    _edit_by_hand(path, "rubber case", "metal case")
-    assert any("metal case" in finding.line for finding in verify(path, events).findings)
+    before, after = ("report", "invoice") if format == "ics" else ("rubber case", "metal case")  # tasks only
+    _edit_by_hand(path, before, after)
+    assert any(after in finding.line for finding in verify(path, events).findings)
+
+
+def test_a_pdf_of_other_minutes_is_named_line_by_line(tmp_path: Path) -> None:
+    path, other = tmp_path / "m.pdf", [(who, text.replace("rubber", "metal")) for who, text in TALK]
+    path.write_bytes(render(minutes_of(noted(talk(*TALK))), "pdf"))
+    assert meeting_named(path) == "meet"
+    assert verify(path, noted(talk(*TALK))).findings == ()
+    found = verify(path, noted(talk(*other))).findings
+    assert any("rubber case" in f.line and "unsupported" in f.why for f in found)
+    assert any("metal case" in f.line and "missing" in f.why for f in found)
+    path.write_bytes(b"%PDF-1.7 no more")
+    with pytest.raises(PipelineError, match="this is not a PDF"):
+        meeting_named(path)
 
 
 def _edit_by_hand(path: Path, before: str, after: str) -> None:
@@ -101,15 +123,15 @@ def _edit_by_hand(path: Path, before: str, after: str) -> None:
     document.save(str(path))
 
 
-@pytest.mark.parametrize("format", READERS)
+@pytest.mark.parametrize("format", EDITABLE)
 @pytest.mark.parametrize(
     "cell", [("by Friday", "by Monday"), ("13 March 2026", "20 March 2026"), ("Speaker 2", "Speaker 1")]
 )
 def test_an_edited_cell_of_the_action_table_is_named(tmp_path: Path, format: str, cell: tuple[str, str]) -> None:
     events, path = noted(talk(*TALK)), tmp_path / f"m.{format}"
     path.write_bytes(render(minutes_of(events), format))
-    if format == "json" and "March" in cell[0]:
-        cell = "2026-03-13", "2026-03-20"
+    if format in ("json", "csv", "ics") and "March" in cell[0]:
+        cell = ("20260313", "20260320") if format == "ics" else ("2026-03-13", "2026-03-20")
     if format == "docx":
         import docx
 
@@ -147,6 +169,25 @@ def test_a_series_carries_what_is_open_and_each_step_names_its_evidence(tmp_path
     assert (items["send the report"].status, items["send the report"].history[-1].evidence) == ("done", ("u1",))
     assert (items["book the hall"].status, items["book the hall"].owner.name) == (OPEN, "S2")
     assert [item.what for item in series.carried()] == ["book the hall"]
+
+
+def test_what_was_left_open_is_told_as_it_was_and_what_became_of_it(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    series = Series("weekly", library)
+    lines = (
+        *TALK,
+        ("S1", "Do we need a display?"),
+        ("S2", "I don't know yet."),
+        ("S1", "Okay, so we leave that open."),
+    )
+    series.join(_kept(library, talk(*lines), MinutesStage()))
+    steps = (("S1", "Anna will book the hall by Monday instead."), ("S2", "I'll send the report on Thursday."))
+    made = minutes_of(list(MinutesStage(series.carried())((), talk(*steps))))
+    text = re.sub(r"<a[^>]*></a>|\[\d\d:\d\d\]\(#u\d+\)", "", render(made, "md").decode())
+    section = text[text.index("## Still open") : text.index("## Summary")]
+    assert "- Send the report, Speaker 2 of 2026-03-10, by Friday" in section
+    assert section.rindex("- Book the hall") < section.index("- Do we need a display? (open; since 2026-03-10)")
+    assert "(done" not in text
 
 
 def _kept(library: Library, events: list[Event], stage: MinutesStage) -> str:
@@ -276,3 +317,33 @@ def test_the_memory_votes_when_the_meeting_is_settled() -> None:
     events = noted([*said[:-1], Learned("marks", {"marks": marks}, ("u1",)), said[-1]])
     (item,) = minutes_of(events).items
     assert (item.what, item.evidence) == ("And marketing for the trend watching then", ("u1",))
+
+
+def test_a_topic_bears_one_name_wherever_it_is_shown() -> None:
+    """Where the chair announces nothing, the topics are the memory's, by the names that it gave them."""
+    first, second = ["The rubber is soft."] * 3, ["The launch is in June."] * 3
+    events = talk(*(("S1", text) for text in first + second))
+    told = [
+        asdict(marks(utterance_id=f"u{n}", topic=int(n > 3), boundary="new" if n in (1, 4) else ""))
+        for n in range(1, 7)
+    ]
+    names = [
+        Learned("subject", {"topic": n, "title": title}, (id,))
+        for n, title, id in ((0, "Soft rubber", "u1"), (1, "Launch in June", "u4"))
+    ]
+    made = minutes_of(noted([*events[:-1], *names, Learned("marks", {"marks": told}, ()), events[-1]]))
+    assert [(topic.title, topic.title_ids) for topic in made.topics] == [
+        ("Soft rubber", ("u1",)),
+        ("Launch in June", ("u4",)),
+    ]
+    shown = _as_in_minutes([name.content for name in names], [*noted(events), Learned("marks", {"marks": told}, ())])
+    assert [topic["title"] for topic in shown] == ["Soft rubber", "Launch in June"]  # nothing else is announced
+    announced = noted(talk(("S1", "The first topic is the launch."), *(("S1", text) for text in first + second)))
+    (one,) = _as_in_minutes([names[0].content], [*announced, Learned("marks", {"marks": told[:3]}, ())])
+    assert one["title"] == "The launch"
+
+
+def test_decisions_and_tasks_come_before_what_was_talked_about() -> None:
+    made = minutes_of(noted(talk(*TALK)))
+    heads = re.findall(r"^## (.+)$", render(made, "md").decode(), re.MULTILINE)
+    assert heads == ["Summary", "Decisions", "Actions", "Topics"]

@@ -124,6 +124,13 @@ def test_ask_quotes_documents_and_meetings_with_their_place(home: Path) -> None:
     found = json.loads(answer.output)
     assert (found["meeting"], found["utterance"]) == (name, "u4")
     assert "penguin" in found["quote"]
+    (said,) = [
+        e.utterance
+        for e in Library(home).events(Library(home).meeting(name))
+        if isinstance(e, Said) and e.utterance.id == "u4"
+    ]
+    assert (found["at_s"], found["later"]) == (said.start_s, [])  # of the sentence, not of the passage it stands in
+    assert found["at_s"] > 0
 
 
 def test_ask_gives_the_sentence_with_what_was_asked_for_and_what_became_of_it(home: Path) -> None:

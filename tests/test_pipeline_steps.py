@@ -18,7 +18,7 @@ RAISED = Change("raised", ("u1",), "repeat the drop test")
     [
         (Owner("speaker", "S2"), Owner("speaker", "S3"), "", "reassigned from David to Ben"),
         (Owner("person", "Ben"), Owner("speaker", "S3"), "", ""),
-        (Owner("person", "Ben"), Owner("speaker", "S3"), "user", "reassigned from Ben to Ben by hand"),
+        (Owner("person", "Ben"), Owner("speaker", "S3"), "user", "reassigned to Ben by hand"),
         (None, Owner("speaker", "S3"), "", "reassigned to Ben"),
     ],
 )

@@ -7,7 +7,7 @@ import threading
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 from rich.console import Console
@@ -21,9 +21,10 @@ from audio.portaudio import Pickup, devices
 from audio.speech import SAMPLE_RATE, AudioError
 from audio.streams import Device
 from pipeline import build, capture
-from pipeline.cli.options import config_option, json_option
+from pipeline.cli.options import config_option, end_in_minutes, json_option, output_of, setting_flags, settings_of
 from pipeline.config import library_home, load
 from pipeline.events import Opened, PipelineError
+from pipeline.export import OutputFolder
 from pipeline.library import Library, Meeting
 from pipeline.screen import Screen, clock
 from pipeline.settings import Settings
@@ -115,14 +116,17 @@ def in_words(level: Level | None, device: Device) -> str:
 
 @click.command()
 @click.argument("meeting", default="")
+@setting_flags("export")
 @config_option
 @json_option
-def recover(meeting: str, config: Path | None, as_json: bool) -> None:
-    """Finish live meetings that were cut off: their sound is made whole, and what was not yet text is recognised.
+def recover(meeting: str, config: Path | None, as_json: bool, **given: Any) -> None:
+    """Finish live meetings that were cut off: their sound is made whole, what was not yet text is recognised, and they
+    end in minutes and files, as they would have.
 
     Without MEETING all of them.
     """
-    settings = load(file=config)
+    settings = settings_of(given, config)
+    output = output_of(settings)
     library, screen = Library(library_home(settings)), Screen(as_json=as_json)
     found = (
         [library.meeting(meeting)] if meeting else [each.meeting for each in capture.unfinished(library, screen.warn)]
@@ -130,10 +134,12 @@ def recover(meeting: str, config: Path | None, as_json: bool) -> None:
     if not found:
         screen.note("no live meeting was cut off")
     for each in found:
-        _recover(each, library, settings, screen)
+        _recover(each, library, settings, screen, output)
 
 
-def _recover(meeting: Meeting, library: Library, settings: Settings, screen: Screen) -> None:
+def _recover(
+    meeting: Meeting, library: Library, settings: Settings, screen: Screen, output: OutputFolder | None
+) -> None:
     folder = library.folder(meeting)
     path = capture.rescue(folder, keep_raw=settings.capture.keep_raw)
     if path is None and not meeting.finished and capture.close(folder):
@@ -148,7 +154,8 @@ def _recover(meeting: Meeting, library: Library, settings: Settings, screen: Scr
     events = run.complete(folder, capture.unheard(folder))
     for _ in screen.follow(events, title=meeting.title, total_s=None, from_s=meeting.duration_s):
         pass
-    screen.note(f"{meeting.title} is complete; `rapporteur minutes {meeting.id}` shows its minutes")
+    end_in_minutes(library.events(meeting), output, settings, screen)
+    screen.note(f"{meeting.title} ({meeting.id}) is complete")
 
 
 def _as_then(library: Library, meeting: Meeting, settings: Settings) -> Settings:

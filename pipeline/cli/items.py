@@ -66,16 +66,19 @@ def items(
             click.echo(json.dumps(about, ensure_ascii=False))
         return
     console = Console(highlight=False)
-    console.print(_listed(rows) if rows else "no such task; `--state all` shows those that are done")
+    console.print(
+        _listed(rows, with_state=state == "all") if rows else "no such task; `--state all` shows those that are done"
+    )
 
 
-def _listed(rows: list[_Row]) -> Table:
-    table = Table("item", "what", "who", "due", "state", box=None, pad_edge=False)
+def _listed(rows: list[_Row], *, with_state: bool) -> Table:
+    table = Table("item", "what", "who", "due", *(["state"] if with_state else []), box=None, pad_edge=False)
     table.add_column("meeting", no_wrap=True)
     for row in rows:
         due = row.item.due.date or row.item.due.phrase
         who = Text(row.owner or "nobody yet")
-        table.add_row(row.item.id, Text(row.item.what), who, due, row.item.status, row.meeting.id)
+        shown = [row.item.status] if with_state else []
+        table.add_row(row.item.id, Text(row.item.what), who, due, *shown, row.meeting.id)
     return table
 
 
@@ -128,14 +131,14 @@ def show(config: Path | None, meeting: str, item: str) -> None:
     row = _found(library, meeting, item)
     console, told = Console(highlight=False, soft_wrap=True), dict[str, Minutes]()
     console.print(Text(f"{row.item.what}: {row.item.status}, {row.owner or 'nobody yet'}", style="bold"))
-    before: Change | None = None
+    before, had = row.item.history[0], NOBODY
     for change in row.item.history:
         where = change.meeting or row.meeting.id
         made = told.setdefault(where, _minutes(library, where) or row.minutes)
-        console.print(Text(f"  {step(made, before or change, change) or change.change}  ({where})"))
+        console.print(Text(f"  {step(made, before, change, had=had) or change.change}  ({where})"))
         for said in (u for u in made.utterances if u.id in change.evidence):
             console.print(Text(f"    {clock(said.start_s):>7}  {said.text.strip()}", style="dim"))
-        before = change
+        before, had = change, change.owner or had
 
 
 def _minutes(library: Library, meeting: str) -> Minutes | None:

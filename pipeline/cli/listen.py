@@ -15,21 +15,19 @@ from pipeline import build, capture, inputs
 from pipeline.cli.devices import remind
 from pipeline.cli.options import (
     config_option,
+    end_in_minutes,
     json_option,
     library_of,
     moment,
     output_of,
     setting_flags,
     settings_of,
-    write_files,
-    write_minutes,
 )
 from pipeline.cli.stopping import stopping
 from pipeline.config import library_home
 from pipeline.journal import JOURNAL, read
 from pipeline.library import Library
 from pipeline.live import LIVE_ROOM, Wanted, replay
-from pipeline.minutes import minutes_of
 from pipeline.screen import Screen
 from pipeline.settings import Settings
 
@@ -93,12 +91,7 @@ def listen(config: Path | None, as_json: bool, plain: bool, **given: Any) -> Non
     _show(job, screen, on_screen=not plain and not as_json and sys.stdout.isatty())
     if path := capture.rescue(job.folder, keep_raw=settings.capture.keep_raw):
         screen.note(f"recorded in {path}")
-    events = list(read(job.folder / JOURNAL))
-    minutes = minutes_of(events)
-    screen.show_minutes(minutes)
-    if output:
-        write_files(events, output, settings, screen)
-        write_minutes(minutes, events, output, settings, screen)
+    end_in_minutes(read(job.folder / JOURNAL), output, settings, screen)
 
 
 @click.command("replay")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from rich.text import Text
 
 from pipeline.chart import memory_chart
 from pipeline.cli.options import config_option, json_option, library_of
-from pipeline.events import Learned, PipelineError, Said
+from pipeline.events import Event, Learned, PipelineError, Said
+from pipeline.mind import marks_of
+from pipeline.minutes import minutes_of
 from pipeline.screen import clock
 from pipeline.transcript import Transcript
 
@@ -31,6 +34,8 @@ _COLUMNS = (
     "step_ms",
 )  # what 80 columns hold; --json has all
 
+LEAST_OF_A_TOPIC = 0.1  # share of what the memory takes for one topic, from which the name in the minutes is told
+
 
 @click.command()
 @click.argument("meeting", default="latest")
@@ -42,7 +47,7 @@ def memory(meeting: str, config: Path | None, as_json: bool, plot: Path | None) 
     library = library_of(config)
     events = list(library.events(library.meeting(meeting)))
     moments = [e.content for e in events if isinstance(e, Learned) and e.kind == "memory"]
-    topics = [e.content for e in events if isinstance(e, Learned) and e.kind == "subject"]
+    topics = _as_in_minutes([e.content for e in events if isinstance(e, Learned) and e.kind == "subject"], events)
     minutes = [e.content for e in events if isinstance(e, Learned) and e.kind == "minute"]
     if not moments:
         raise PipelineError("this meeting was held without a memory; set memory.enabled and transcribe it with --again")
@@ -58,6 +63,23 @@ def memory(meeting: str, config: Path | None, as_json: bool, plot: Path | None) 
             plot.write_text(memory_chart(Transcript.of(events).title, moments, marked), encoding="utf-8")
         except OSError as error:
             raise PipelineError(f"{plot} could not be written ({error.strerror}); name another file") from error
+
+
+def _as_in_minutes(topics: list[dict[str, Any]], events: list[Event]) -> list[dict[str, Any]]:
+    """The topics by the names that they have in the minutes, where the chair's announcement may have given others."""
+    made = minutes_of(events)
+    places = {u.id: n for n, u in enumerate(made.utterances)}
+    spans = [(told.title, places[first], places[last]) for told in made.topics for first, last in told.spans]
+    names: dict[int, Counter[str]] = {}
+    for mark in marks_of(events):
+        at = places.get(mark.utterance_id, -1)
+        names.setdefault(mark.topic, Counter()).update(title for title, first, last in spans if first <= at <= last)
+    best = {
+        number: "; ".join(title for title, count in found.items() if count >= LEAST_OF_A_TOPIC * found.total())
+        for number, found in names.items()
+        if found
+    }
+    return [{**topic, "title": best.get(topic["topic"], topic["title"])} for topic in topics]
 
 
 def _print(

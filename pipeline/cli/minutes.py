@@ -76,7 +76,7 @@ def _renewed(run: build.Run, library: Library, meeting: Meeting, events: list[Ev
 @click.argument("file", type=click.Path(path_type=Path))
 @config_option
 def verify(file: Path, config: Path | None) -> None:
-    """Check minutes (md, html, json, docx) against what was said; names every line that does not hold."""
+    """Check minutes (in any of their formats) against what was said; names every line that does not hold."""
     library = library_of(config)
     meeting = library.meeting(checks.meeting_named(file))
     verdict = checks.verify(file, library.events(meeting))

@@ -18,6 +18,7 @@ from pipeline.export import minutes as minutes_files
 from pipeline.export.page import PageOptions
 from pipeline.export.subtitles import SubtitleOptions
 from pipeline.library import Library
+from pipeline.minutes import minutes_of
 from pipeline.screen import Screen
 from pipeline.settings import Settings
 from pipeline.transcript import Transcript
@@ -155,6 +156,16 @@ def _keep(path: Path, before: Written, screen: Screen) -> None:
 def in_short(paths: Sequence[Path]) -> str:
     """`talk.txt .srt .vtt`: the name that they share once."""
     return " ".join([paths[0].name, *(path.suffix for path in paths[1:])])
+
+
+def end_in_minutes(events: Iterable[Event], output: OutputFolder | None, settings: Settings, screen: Screen) -> None:
+    """What a meeting that is over gives its user: its minutes on the screen, and its files where they are wanted."""
+    events = list(events)
+    minutes = minutes_of(events)
+    screen.show_minutes(minutes)
+    if output:
+        write_files(events, output, settings, screen)
+        write_minutes(minutes, events, output, settings, screen)
 
 
 def moment(text: str | None) -> datetime | None:

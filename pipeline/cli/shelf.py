@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +112,14 @@ def ask(question: tuple[str, ...], config: Path | None, as_json: bool, most: int
     hits = shelves.answers(shelf, " ".join(question), most=most)
     console = Console(highlight=False, soft_wrap=True)
     for hit in hits:
+        said = told(library, hit)
         if as_json:
-            click.echo(json.dumps(plain_hit(hit), ensure_ascii=True))
+            click.echo(json.dumps(plain_hit(hit, said), ensure_ascii=True))
             continue
-        place, name, after = told(library, hit)
-        console.print(Text.assemble((place, "cyan"), f"\n  {name}{': ' if name else ''}“{hit.quote}”"))
-        for line in after:
+        place = f"{hit.passage.document} {clock(said.at_s)}" if said else where(hit)
+        name = f"{said.name}: " if said and said.name else ""
+        console.print(Text.assemble((place, "cyan"), f"\n  {name}“{hit.quote}”"))
+        for line in said.after if said else ():
             console.print(Text(f"  {line}"))
     if not hits:
         raise ShelfError(
@@ -133,18 +136,26 @@ def where(hit: Hit) -> str:
     return ", ".join(filter(None, (passage.name, page, passage.section)))
 
 
-def told(library: Library, hit: Hit) -> tuple[str, str, list[str]]:
-    """Where a hit stands, who said it in a meeting, and what became of it there: a decision that was taken back is no
-    answer without that."""
+@dataclass(frozen=True)
+class Told:
+    """What a hit in a meeting quotes: who said it when, and what became of it there."""
+
+    at_s: float
+    name: str
+    after: tuple[str, ...]  # a decision that was taken back is no answer without that
+
+
+def told(library: Library, hit: Hit) -> Told | None:
+    """The quoted sentence of a hit in a meeting; None for a document, or where the journal has it no more."""
     if hit.passage.at_s is None:
-        return where(hit), "", []
+        return None
     line = shelves.line_of(hit)
     minutes = minutes_of(library.events(library.meeting(hit.passage.document)))
     said = next((u for u in minutes.utterances if u.id == line), None)
     if said is None:
-        return where(hit), "", []
+        return None
     name = next((person.name for person in minutes.people if person.label == said.speaker), "")
-    return f"{hit.passage.document} {clock(said.start_s)}", name, list(_became(minutes, line))
+    return Told(said.start_s, name, tuple(_became(minutes, line)))
 
 
 def _became(minutes: Minutes, line: str) -> Iterator[str]:
@@ -158,12 +169,14 @@ def _became(minutes: Minutes, line: str) -> Iterator[str]:
                 yield f"later {change.change}{': ' if now else ''}{now}" + ("" if at is None else f"  {clock(at)}")
 
 
-def plain_hit(hit: Hit) -> dict[str, Any]:
+def plain_hit(hit: Hit, said: Told | None = None) -> dict[str, Any]:
     """A hit as a line of JSON has it."""
     content = shelves.content_of(hit)
     if hit.passage.at_s is None:
         return content
-    return content | {"meeting": hit.passage.document, "utterance": shelves.line_of(hit), "at_s": hit.passage.at_s}
+    place = {"meeting": hit.passage.document, "utterance": shelves.line_of(hit)}
+    more = {"at_s": said.at_s, "said_by": said.name, "later": list(said.after)} if said else {"at_s": hit.passage.at_s}
+    return content | place | more
 
 
 def _report(document: Shelved) -> None:

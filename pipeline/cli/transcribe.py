@@ -13,18 +13,16 @@ from pipeline.cli.errors import EXIT_CODES
 from pipeline.cli.options import (
     WITHOUT_EFFECT,
     config_option,
+    end_in_minutes,
     json_option,
     moment,
     output_of,
     setting_flags,
     settings_of,
     whisper_flags,
-    write_files,
-    write_minutes,
 )
 from pipeline.config import library_home
 from pipeline.library import Library
-from pipeline.minutes import minutes_of
 from pipeline.screen import Screen
 
 
@@ -65,11 +63,7 @@ def transcribe(
             if job.found:
                 screen.note(f"{source.name} was transcribed before with these settings; --again does it anew")
             events = list(screen.follow(job.events, title=job.title, total_s=job.total_s, from_s=job.from_s))
-            minutes = minutes_of(events)
-            screen.show_minutes(minutes)
-            if output:
-                write_files(events, output, settings, screen)
-                write_minutes(minutes, events, output, settings, screen)
+            end_in_minutes(events, output, settings, screen)
         except tuple(EXIT_CODES) as error:
             if len(sources) == 1:
                 raise

@@ -26,12 +26,14 @@ class Task:
     details: str = ""  # where it comes from
 
 
-def render(tasks: Iterable[Task], *, name: str, stamp: datetime) -> bytes:
-    """The file; `stamp` is when the tasks were noted, and `name` that of the calendar."""
+def render(tasks: Iterable[Task], *, name: str, stamp: datetime, id: str = "") -> bytes:
+    """The file; `stamp` is when the tasks were noted, `name` and `id` those of the calendar."""
     calendar = Calendar()
     calendar.add("prodid", "-//Rapporteur//minutes//EN")
     calendar.add("version", "2.0")
     calendar.add("x-wr-calname", one_line(name))
+    if id:
+        calendar.add("x-wr-relcalid", one_line(id))  # by which programs that read it know it again
     for task in tasks:
         calendar.add_component(_todo(task, stamp))
     return bytes(calendar.to_ical())

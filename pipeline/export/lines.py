@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import pairwise
 
 from memory.minutes import Line as Said
 from memory.minutes import Minutes
@@ -46,6 +47,8 @@ def notes(minutes: Minutes, item: Item, *, state: bool = False) -> Line:
     """The item's state if wanted, its history where it has one, and its passages, behind it in small."""
     steps = list(filter(None, _steps(minutes, item)))
     word = item.status
+    if not state and steps[-1:] == [word]:
+        steps.pop()  # the column beside it says so
     said = [] if not state or any(each.startswith(word) for each in steps) else [word]
     places = "; ".join(_places(item.passages))
     told = "; ".join([*said, *steps, *([f"see {places}"] if places else [])])
@@ -53,12 +56,15 @@ def notes(minutes: Minutes, item: Item, *, state: bool = False) -> Line:
 
 
 def _steps(minutes: Minutes, item: Item) -> Iterator[str]:
-    """What became of the item, without what its row says anyway: whose it is now, if it was nobody's before."""
-    had = item.history[0].owner
-    for before, change in zip(item.history, item.history[1:], strict=False):
-        first = change.change == "assigned" and not had and change.owner == item.owner and not change.by
-        yield "" if first else step(minutes, before, change, had=had)
-        had = change.owner or had
+    """What became of the item, without what its row says anyway: whose it is and by when, if that was open before."""
+    had, was = item.history[0].owner, item.history[0].due
+    for before, change in pairwise(item.history):
+        now = change.owner is not None and minutes.said_by(change.owner) == minutes.said_by(item.owner)
+        first = change.change == "assigned" and not had and now and not change.by
+        dated = change.due is not None and change.due == item.due and not (was and was.phrase) and not change.by
+        told = first or (change.change == "due" and dated)
+        yield "" if told else step(minutes, before, change, had=had, was=was)
+        had, was = change.owner or had, change.due or was
 
 
 def _places(passages: Sequence[Passage]) -> list[str]:

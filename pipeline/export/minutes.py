@@ -7,15 +7,17 @@ were said, and the passages. The last line says of which meeting it is and sums 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from memory.minutes import Minutes
-from memory.notes import DECIDED, DONE, DROPPED, OPEN, Item
+from memory.notes import DECIDED, DONE, DROPPED, NOBODY, OPEN, Due, Item
 from pipeline.events import PipelineError
 from pipeline.export import calendar, lines, sheet
 from pipeline.export.document import (
@@ -100,7 +102,8 @@ def _head(minutes: Minutes) -> Iterator[Block]:
 def _carried(minutes: Minutes) -> Iterator[Block]:
     if minutes.carried:
         yield Heading("Still open from last time")
-        yield Listing(tuple(_carried_line(minutes, item) for item in minutes.carried))
+        left = sorted(minutes.carried, key=lambda item: item.kind != "action")
+        yield Listing(tuple(_carried_line(minutes, item) for item in left))
 
 
 def _summary(minutes: Minutes) -> Iterator[Block]:
@@ -188,7 +191,7 @@ def _references(minutes: Minutes) -> Iterator[Block]:
 
 
 _SECTIONS: tuple[Callable[[Minutes], Iterator[Block]], ...] = (
-    _head, _carried, _summary, _topics, _decisions, _actions, _open_points, _references,
+    _head, _carried, _summary, _decisions, _actions, _open_points, _topics, _references,
 )  # fmt: skip
 
 
@@ -205,14 +208,18 @@ def _carried_line(minutes: Minutes, item: Item) -> Paragraph:
     """What was open when the meeting began, and what became of it here: each step with when it was said."""
     last = max((n for n, change in enumerate(item.history) if change.change == "carried"), default=0)
     origin = next((change.meeting for change in item.history if change.meeting), "")
-    owner = f", {minutes.said_by(item.owner) or 'nobody yet'}" if item.kind == "action" else ""
-    due = f", {item.due.phrase}" if item.due else ""
-    line: list[Inline] = [f"{lines.capital(item.what)}{owner}{due}"]
-    for before, change in zip(item.history[last:], item.history[last + 1 :], strict=False):
+    had = item.history[last].owner or NOBODY
+    was = next((change.due for change in reversed(item.history[: last + 1]) if change.due is not None), Due())
+    owner = f", {minutes.said_by(had) or 'nobody yet'}" if item.kind == "action" else ""
+    what = lines.question(item.what) if item.kind == "question" else lines.capital(item.what)
+    line: list[Inline] = [f"{what}{owner}{f', {was.phrase}' if was else ''}"]
+    for before, change in pairwise(item.history[last:]):
         if words := step(minutes, before, change):
             line += [f"; {words}", *lines.heard(minutes, change.evidence)]
     told = item.history[-1].change == item.status
-    facts = "; ".join(filter(None, ("" if told else item.status, f"from {origin}" if origin else "")))
+    day = re.match(r"\d{4}-\d\d-\d\d(?=-)", origin)  # a meeting's name begins with its day
+    since = f"since {day[0] if day else origin}" if origin else ""
+    facts = "; ".join(filter(None, ("" if told else item.status, since)))
     line.append(f" ({facts})" if facts else "")
     return Paragraph(tuple(line), f"last-{item.id}", data=lines.item_facts(minutes, item))
 
@@ -284,7 +291,9 @@ def _ics(minutes: Minutes) -> bytes:
         stamp = datetime.fromisoformat(minutes.began)
     except ValueError:
         stamp = datetime(1970, 1, 1, tzinfo=UTC)
-    return calendar.render(tasks(minutes), name=minutes.title or minutes.meeting, stamp=stamp.astimezone(UTC))
+    return calendar.render(
+        tasks(minutes), name=minutes.title or minutes.meeting, stamp=stamp.astimezone(UTC), id=minutes.meeting
+    )
 
 
 def _word(minutes: Minutes, _: str) -> bytes:
