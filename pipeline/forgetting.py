@@ -29,6 +29,7 @@ from retrieval.shelf import Shelf
 SOMEBODY = "somebody"  # stands where the name stood
 _KEPT = {"source", "meeting", "id"}  # of Opened and utterances: what other files are found by
 _OURS = {"kind", "status", "change", "state", "by", "field"}  # hold words of this program: "Mark" is no mention there
+_DATA = re.compile(r";base64,[A-Za-z0-9+/=]+")  # sound and letter forms in a page, in which any "Ben" is chance
 _PACKED = {"docx", "pdf"}  # formats whose words do not stand in their bytes
 
 
@@ -201,7 +202,7 @@ def _holding(folder: Path, name: str, mention: re.Pattern[str]) -> Iterator[Path
     spelled = {f.casefold() for f in (name, name.replace(" ", "-"), *(json.dumps(form)[1:-1] for form in cases))}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         try:
-            content = path.read_bytes().decode("utf-8", "ignore").casefold()
+            content = _DATA.sub("", path.read_bytes().decode("utf-8", "ignore")).casefold()
         except OSError as error:
             raise PipelineError(f"{path} cannot be read ({error.strerror}); it may still hold the name") from error
         called = str(path.relative_to(folder)).casefold()
