@@ -85,7 +85,7 @@ def name(meeting: str, label: str, name: str, enrol: bool, consent: str, config:
     others = {other: shown for other, shown in transcript.speakers.items() if other != speaker}
     for other in others:
         if name.casefold() in (other.casefold(), display_name(other).casefold()):
-            raise PipelineError(f'"{name}" is what another speaker is called without a name; give a name, or merge them')
+            raise PipelineError(f'"{name}" is another speaker of this meeting; give another name, or merge the two')
     if enrol:
         _enrol_from(library, transcript, speaker, name, consent)
     _append(library, found, [Named(speaker, name, "user")])
