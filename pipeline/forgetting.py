@@ -163,9 +163,12 @@ def _scrubbed(value: Any, mention: re.Pattern[str]) -> Any:
 
 
 def _exports(folder: Path) -> Iterator[Path]:
-    """Files of the formats that we write and that are text."""
+    """Files of the formats that we write and that are text; what lies hidden (a cache, a repository) is not ours."""
     written = {*FORMATS, *minutes.FORMATS} - _PACKED
-    yield from (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix[1:] in written)
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix[1:] in written and not hidden and path.is_file():
+            yield path
 
 
 def _rewritten(path: Path, mention: re.Pattern[str]) -> bool:
@@ -174,11 +177,18 @@ def _rewritten(path: Path, mention: re.Pattern[str]) -> bool:
         whole = re.sub(r"\r?\n[ \t]", "", text) if path.suffix == ".ics" else text  # RFC 5545, 3.1: folded lines
         if not mention.search(whole):
             return False
+        if path.suffix == ".json" and not _ours(json.loads(whole)):
+            return False
         scrubbed = _json(whole, mention) if path.suffix == ".json" else mention.sub(SOMEBODY, whole)
         path.write_bytes(scrubbed.encode())
     except (OSError, ValueError) as error:
         raise PipelineError(f"{path} could not be rewritten ({error}); remove the name by hand") from error
     return True
+
+
+def _ours(content: Any) -> bool:
+    """Whether this is what we write as JSON; another program's file may break by a change, and is only named."""
+    return isinstance(content, dict) and "meeting" in content
 
 
 def _json(text: str, mention: re.Pattern[str]) -> str:
