@@ -203,7 +203,9 @@ def test_files_of_other_programs_among_the_exports_are_named_and_not_changed(hom
         "Ben", Library(home), [tmp_path], shelf=lambda: pytest.fail("no shelf"), warn=lambda s: pytest.fail(s)
     )
     assert gone.exports == ()
-    assert set(gone.left) == {path for path in before if path.is_relative_to(tmp_path) and not path.is_relative_to(home)}
+    assert set(gone.left) == {
+        path for path in before if path.is_relative_to(tmp_path) and not path.is_relative_to(home)
+    }
     assert {path: path.read_bytes() for path in gone.left} == {path: before[path] for path in gone.left}
 
 
