@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.diarize.encoder import PLAIN, Ge2eEncoder
-from audio.diarize.identity import Voiceprint, identify
+from audio.diarize.identity import Voiceprint, identify, nearest
 from audio.diarize.turns import Schedule, Turn, talk_s
 
 THRESHOLDS = tuple(n / 100 for n in range(40, 83, 3))
@@ -85,5 +85,7 @@ def _trials(
         for voice in sorted(there & enrolled):
             if sum(print_.person == voice for print_ in prints) < enrolled_in:
                 label = next(label for label, own in meeting.voices.items() if own == voice)
-                prints.append(Voiceprint(voice, encoder, meeting.vectors[label]))
+                others = [meeting.vectors[other] for other, own in meeting.voices.items() if own != voice]
+                crowd = nearest(meeting.vectors[label], others, encoder)
+                prints.append(Voiceprint(voice, encoder, meeting.vectors[label], crowd))
     return hits, wrong, known, named, unknown

@@ -30,6 +30,7 @@ from retrieval.shelf import Shelf
 SOMEBODY = "somebody"  # stands where the name stood
 _KEPT = {"source", "meeting", "id"}  # of Opened and utterances: what other files are found by
 _OURS = {"kind", "status", "change", "state", "by", "field"}  # hold words of this program: "Mark" is no mention there
+_DATA = re.compile(r";base64,[A-Za-z0-9+/=]+")  # sound and letter forms in a page, in which any "Ben" is chance
 _PACKED = {"docx", "pdf"}  # formats whose words do not stand in their bytes
 
 
@@ -173,9 +174,12 @@ def _scrubbed(value: Any, mention: re.Pattern[str]) -> Any:
 
 
 def _exports(folder: Path) -> Iterator[Path]:
-    """Files of the formats that we write and that are text."""
+    """Files of the formats that we write and that are text; what lies hidden (a cache, a repository) is not ours."""
     written = {*FORMATS, *minutes.FORMATS} - _PACKED
-    yield from (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix[1:] in written)
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix[1:] in written and not hidden and path.is_file():
+            yield path
 
 
 def _rewritten(path: Path, mention: re.Pattern[str]) -> bool:
@@ -184,11 +188,18 @@ def _rewritten(path: Path, mention: re.Pattern[str]) -> bool:
         whole = re.sub(r"\r?\n[ \t]", "", text) if path.suffix == ".ics" else text  # RFC 5545, 3.1: folded lines
         if not mention.search(whole):
             return False
+        if path.suffix == ".json" and not _ours(json.loads(whole)):
+            return False
         scrubbed = _json(whole, mention) if path.suffix == ".json" else mention.sub(SOMEBODY, whole)
         path.write_bytes(scrubbed.encode())
     except (OSError, ValueError) as error:
         raise PipelineError(f"{path} could not be rewritten ({error}); remove the name by hand") from error
     return True
+
+
+def _ours(content: Any) -> bool:
+    """Whether this is what we write as JSON; another program's file may break by a change, and is only named."""
+    return isinstance(content, dict) and "meeting" in content
 
 
 def _json(text: str, mention: re.Pattern[str]) -> str:
@@ -212,7 +223,7 @@ def _holding(folder: Path, name: str, mention: re.Pattern[str]) -> Iterator[Path
     spelled = {f.casefold() for f in (name, name.replace(" ", "-"), *(json.dumps(form)[1:-1] for form in cases))}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         try:
-            content = path.read_bytes().decode("utf-8", "ignore").casefold()
+            content = _DATA.sub("", path.read_bytes().decode("utf-8", "ignore")).casefold()
         except OSError as error:
             raise PipelineError(f"{path} cannot be read ({error.strerror}); it may still hold the name") from error
         called = str(path.relative_to(folder)).casefold()

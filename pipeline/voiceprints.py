@@ -1,6 +1,7 @@
 """The voices of people who agreed to be known again: one file a voiceprint, apart from all meetings.
 
-A file tells the person, the encoder, when and how the person agreed, and the embedding. It lies under the library's
+A file tells the person, the encoder, when and how the person agreed, the embedding, and how like the most like other
+speaker was (a number). It lies under the library's
 home in `voices`, readable by its owner only. A file that cannot be read is reported and left alone.
 """
 
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from audio.diarize.identity import Voiceprint
+from audio.diarize.identity import USUAL, Voiceprint
 from pipeline.events import PipelineError
 
 SUFFIX = ".voice.json"
@@ -64,6 +65,7 @@ class Voiceprints:
             "enrolled": enrolled,
             "consent": consent.strip(),
             "speech_s": round(speech_s, 1),
+            "nearest": round(voice.nearest, 3),
             "embedding": base64.b64encode(np.asarray(voice.embedding, "<f4").tobytes()).decode("ascii"),
         }
         path = self.folder / f"{secrets.token_hex(6)}{SUFFIX}"
@@ -122,5 +124,8 @@ def _read(path: Path) -> Enrolled:
     norm = float(np.linalg.norm(embedding)) if len(embedding) else 0.0
     if not np.isfinite(norm) or norm == 0 or not str(record["person"]):
         raise ValueError
-    voice = Voiceprint(str(record["person"]), str(record["encoder"]), embedding / norm)
+    nearest = float(record.get("nearest", USUAL))  # older ones do not say
+    if not -1 <= nearest <= 1:
+        raise ValueError
+    voice = Voiceprint(str(record["person"]), str(record["encoder"]), embedding / norm, nearest)
     return Enrolled(voice, str(record["enrolled"]), str(record["consent"]), float(record["speech_s"]), path)

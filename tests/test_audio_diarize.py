@@ -287,6 +287,22 @@ def test_a_person_enrolled_twice_is_known_by_what_both_voiceprints_have_in_commo
     assert [(i.speaker, i.person) for i in identify(voices, prints, encoder="e", alike=0.9)] == [("S1", "Anna")]
 
 
+def test_a_voiceprint_with_a_near_neighbour_needs_a_nearer_voice() -> None:
+    voices = {"S1": unit(1, 0.7, 0)}  # cosine 0.82
+    alone, crowded = (Voiceprint("Anna", "e", unit(1, 0, 0), cosine) for cosine in (0.0, 0.9))
+    assert identify(voices, [alone], encoder="e", alike=0.75)
+    assert identify(voices, [crowded], encoder="e", alike=0.75) == []
+    assert identify(voices, [alone, crowded], encoder="e", alike=0.75) == [], "one crowded place is enough"
+    assert identity.nearest(unit(1, 0, 0), [unit(1, 1, 0), unit(0, 0, 1)], "e") == pytest.approx(0.5**0.5)
+    assert identity.nearest(unit(1, 0, 0), [unit(-1, 0, 0)], "e") == 0.0
+    assert identity.nearest(unit(1, 0, 0), [], "e") == identity.USUAL
+
+
+def test_a_name_in_other_letters_is_no_rival() -> None:
+    prints = [Voiceprint(name, "e", unit(1, 0, 0)) for name in ("anna", "Anna")]
+    assert [i.person for i in identify({"S1": unit(1, 0.1, 0)}, prints, encoder="e")] == ["Anna"]
+
+
 def test_two_speakers_are_never_the_same_person() -> None:
     voices = {"S1": unit(1, 0.2, 0), "S2": unit(1, 0.1, 0)}
     found = identify(voices, [Voiceprint("Anna", "e", unit(1, 0, 0))], encoder="e")
@@ -381,7 +397,7 @@ def test_what_waits_on_disk_is_the_same_and_a_full_disk_keeps_them_in_memory(
             again = taken_up(other)
             assert (other.source, other.start, other.windows) == (again.source, again.start, again.windows)
             assert (one.source, one.start) == (again.source, again.start)
-            for name in ("starts", "stops", "runs", "embeddings"):
+            for name in ("starts", "stops", "runs", "embeddings", "reach"):
                 assert np.array_equal(getattr(one, name), getattr(again, name))
     monkeypatch.setattr("tempfile.TemporaryFile", full)
     with Shelf() as shelf:

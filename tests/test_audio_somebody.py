@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from audio.diarize.clusters import WITHIN, Groups, Matrix
 from audio.diarize.diarizer import DiarizeOptions, Voices, follow
 from audio.diarize.somebody import Windows, somebody, windows_of
 from audio.diarize.traits import unit
-from audio.diarize.turns import REACH_S, turns
-from audio.diarize.windows import Heard, Stretch
-from audio.speech import SAMPLE_RATE
+from audio.diarize.turns import turns
+from audio.diarize.windows import Heard, Stretch, listen
+from audio.speech import SAMPLE_RATE, SpeechSegment
+from tests.test_audio_diarize import ToneEncoder
 
 WIDE = 64  # dimensions of a made voice
 STEP, LONG = SAMPLE_RATE // 4, SAMPLE_RATE * 8 // 5
@@ -89,9 +91,19 @@ def test_a_look_at_the_whole_keeps_as_many_speakers_as_were_asked_for() -> None:
 
 
 def test_a_turn_reaches_into_a_pause_to_its_middle_at_most_and_not_before_its_segment() -> None:
-    starts = np.array([0, 28_000, 60_000])
-    heard = Heard("", -1000, starts, starts + LONG, np.array([0, 1, 2]), np.zeros((3, 2), np.float32))
+    starts, reach = np.array([0, 28_000, 60_000]), np.array([[1600, 2000], [1600, 2400], [800, 1200]])
+    heard = Heard("", -1000, starts, starts + LONG, np.array([0, 1, 2]), np.zeros((3, 2), np.float32), reach)
     first, second, third = turns([heard], ["S1", "S2", "S1"])
     assert (first.start_s, first.end_s) == (-1000 / SAMPLE_RATE, 26_800 / SAMPLE_RATE)
-    assert (second.start_s, second.end_s) == (26_800 / SAMPLE_RATE, (28_000 + LONG) / SAMPLE_RATE + REACH_S)
-    assert (third.start_s, third.end_s) == (60_000 / SAMPLE_RATE - REACH_S, (60_000 + LONG) / SAMPLE_RATE + REACH_S)
+    assert (second.start_s, second.end_s) == (26_800 / SAMPLE_RATE, (30_400 + LONG) / SAMPLE_RATE)
+    assert (third.start_s, third.end_s) == (59_200 / SAMPLE_RATE, (61_200 + LONG) / SAMPLE_RATE)
+
+
+def test_a_run_reaches_as_far_as_its_sound_and_not_far_beyond_the_detector() -> None:
+    sound = np.random.default_rng(0).normal(0, 1e-4, 6 * SAMPLE_RATE).astype(np.float32)
+    sound[SAMPLE_RATE : 4 * SAMPLE_RATE] += 0.2 * np.sin(2 * np.pi * 300 * np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE)
+    for begins_s, ends_s, wanted_s in ((1.08, 3.95, (1.0, 4.0)), (1.5, 3.5, (1.34, 3.66)), (1.0, 4.0, (1.0, 4.0))):
+        run = ((int(begins_s * SAMPLE_RATE), int(ends_s * SAMPLE_RATE)),)
+        heard = listen(SpeechSegment(sound, 0, spoken=run), ToneEncoder())
+        (turn,) = turns([heard], ["S1"] * len(heard.starts))
+        assert (turn.start_s, turn.end_s) == pytest.approx(wanted_s, abs=0.025)

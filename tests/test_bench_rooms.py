@@ -53,7 +53,7 @@ def test_voices_met_again_are_counted_with_as_many_voiceprints_as_are_to_be_had(
     def near(*values: float) -> NDArray[Any]:
         return np.asarray(np.array(values) / np.linalg.norm(values))
 
-    a, stranger = [near(1, x, 0) for x in (0.8, -0.8, 0)], near(0, 0.2, 1)
+    a, stranger = [near(1, x, 0) for x in (1.2, -1.2, 0)], near(0, 0.2, 1)
     meetings = [meeting(a1=a[0], b1=stranger), meeting(a2=a[1]), meeting(a3=a[2], b3=stranger)]
     at = THRESHOLDS.index(0.79)
     once, twice = (list(curve(meetings, "any", enrolled_in=n))[at] for n in (1, 2))

@@ -182,6 +182,33 @@ def test_a_name_that_is_spread_over_an_export_is_named(home: Path, tmp_path: Pat
     assert [path.name for path in gone.left] == ["talk.srt"]
 
 
+def test_letters_inside_the_sound_of_a_page_are_no_name(home: Path, tmp_path: Path) -> None:
+    held(home, "budget", ("Hello.",))
+    sound = "<audio src='data:audio/mpeg;base64,SUQz/Ben/+8Ben=='></audio>"
+    (tmp_path / "a.html").write_text(f"<p>Hello.</p>{sound}", "utf-8")
+    (tmp_path / "b.html").write_text(f"{sound}<p>Hello, Benny.</p>", "utf-8")
+    gone = forget_person(
+        "Ben", Library(home), [tmp_path], shelf=lambda: pytest.fail("no shelf"), warn=lambda s: pytest.fail(s)
+    )
+    assert [path.name for path in gone.left] == ["b.html"]
+
+
+def test_files_of_other_programs_among_the_exports_are_named_and_not_changed(home: Path, tmp_path: Path) -> None:
+    held(home, "budget", ("Hello.",))
+    (tmp_path / ".cache").mkdir()
+    for name in (".cache/notes.md", ".hidden.txt", "tokenizer.json", "list.json"):
+        (tmp_path / name).write_text('["Ben"]' if name == "list.json" else '{"Ben": 1}', "utf-8")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    gone = forget_person(
+        "Ben", Library(home), [tmp_path], shelf=lambda: pytest.fail("no shelf"), warn=lambda s: pytest.fail(s)
+    )
+    assert gone.exports == ()
+    assert set(gone.left) == {
+        path for path in before if path.is_relative_to(tmp_path) and not path.is_relative_to(home)
+    }
+    assert {path: path.read_bytes() for path in gone.left} == {path: before[path] for path in gone.left}
+
+
 def test_nobody_cannot_be_forgotten(home: Path) -> None:
     assert isinstance(run("forget", "--person", "  ", "--yes").exception, PipelineError)
     assert run("forget", "--yes").exit_code == 2

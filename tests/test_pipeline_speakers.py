@@ -107,6 +107,17 @@ def test_two_of_one_name_must_be_told_by_label(home: Path) -> None:
     assert '"Anna" is more than one speaker' in refused("name", "latest", "Anna", "Ben")
 
 
+def test_two_of_one_name_are_told_and_no_name_looks_like_another_speaker(home: Path) -> None:
+    held(home, spoken(TALK), Named("S1", "Anna", "user"))
+    done = run("name", "latest", "S2", "anna ").output
+    assert "S1 is anna, too; if they are one: `rapporteur speakers merge" in done
+    assert "`rapporteur export` writes its files anew" in done
+    assert "another speaker" in refused("name", "latest", "S2", "speaker  3")
+    assert "another speaker" in refused("name", "latest", "S2", "s3")
+    assert run("name", "latest", "S2", "Mu\u0308ller").exit_code == 0
+    assert transcript(home).speakers["S2"] == "Müller", "composed, as most keyboards write it"
+
+
 def test_two_speakers_are_merged(home: Path) -> None:
     held(home, spoken(TALK))
     assert "1 utterances of S3 are S1's now" in run("merge", "latest", "S3", "S1").output

@@ -7,12 +7,17 @@ embedding stand those of a voice's traits that outlast another place (`traits.py
 meetings is compared by the mean of the voiceprints, in which rooms cancel out; where one of them is of the time before
 there were traits, by the embeddings alone.
 
+How near a stranger comes depends on the voiceprint: one that had a neighbour in the meeting it was enrolled from has
+others, too. The cosine of that neighbour is noted with it (a number, not the neighbour's voice), and a part of it is
+taken from all that are compared: normalisation by a cohort, as z-norm does it (Auckenthaler, Carey and Lloyd-Thomas,
+Digital Signal Processing 2000), by the most like instead of mean and deviation, for few speak in a meeting.
+
 Letters: n voiceprints, d dimensions, r directions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +31,8 @@ from audio.diarize.traits import embedding, lasting
 
 ALIKE = 0.61  # cosine from which a voice is known: the least that named nobody unknown on tuning meetings, 0 of 141
 CENTRED = 0.75  # part of the mean voice taken off: with none or all of it voices are told apart less well
+USUAL = 0.45  # cosine of the most like other speaker of a meeting: the median of real and of made ones
+CROWDED = 0.3  # part of what is above or below that, taken from every cosine with the voiceprint
 APART = 0.04  # by which the best known voice must be nearer than the second
 SLOPE = 20.0  # of the confidence over the cosine: 0.5 at ALIKE - APART, 0.69 at ALIKE
 PLAIN_SHARE = 0.8  # of the embedding in that cosine: with less, two real people are told apart less well
@@ -39,6 +46,7 @@ class Voiceprint:
     person: str
     encoder: str  # only embeddings of the same encoder can be compared
     embedding: NDArray[Any]  # unit vector (d,)
+    nearest: float = USUAL  # cosine of the most like other speaker where it was enrolled, `nearest`
 
 
 @dataclass(frozen=True)
@@ -57,21 +65,29 @@ def identify(
     usable = [print_ for print_ in known if comparable(print_.encoder, encoder)]
     if not usable or not voices:
         return []
-    labels, people = list(voices), sorted({print_.person for print_ in usable})
+    spelled = {print_.person.casefold(): print_.person for print_ in usable}  # "anna" and "Anna" are no rivals
+    labels, people = list(voices), sorted(spelled)
     near = np.zeros((len(labels), len(people)))
     for column, person in enumerate(people):
-        own = [print_ for print_ in usable if print_.person == person]
+        own = [print_ for print_ in usable if print_.person.casefold() == person]
         kind = encoder if all(print_.encoder == encoder for print_ in own) else PLAIN
         mean = np.mean([point(print_.embedding, kind) for print_ in own], axis=0)  # (d,)
         heard = np.array([point(voice, kind) for voice in voices.values()])  # (n, d)
-        near[:, column] = heard @ mean / max(float(np.linalg.norm(mean)), 1e-9)
+        crowd = CROWDED * (max(print_.nearest for print_ in own) - USUAL)
+        near[:, column] = heard @ mean / max(float(np.linalg.norm(mean)), 1e-9) - crowd
     found: list[Identity] = []
     for i, j in sorted(np.ndindex(near.shape), key=lambda at: -near[at]):
         rivals = np.delete(near[i], j)
         sure = near[i, j] >= alike and (not len(rivals) or near[i, j] - rivals.max() >= APART)
-        if sure and labels[i] not in {f.speaker for f in found} and people[j] not in {f.person for f in found}:
-            found.append(Identity(labels[i], people[j], confidence(float(near[i, j]))))
+        if sure and labels[i] not in {f.speaker for f in found} and spelled[people[j]] not in {f.person for f in found}:
+            found.append(Identity(labels[i], spelled[people[j]], confidence(float(near[i, j]))))
     return found
+
+
+def nearest(voice: NDArray[Any], others: Iterable[NDArray[Any]], encoder: str) -> float:
+    """Cosine of a voice and the most like of other speakers of its meeting, from 0; USUAL where there are none."""
+    own = point(voice, encoder)
+    return max((max(0.0, float(own @ point(other, encoder))) for other in others), default=USUAL)
 
 
 def comparable(kept: str, encoder: str) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from audio.diarize.windows import Heard
 
-_SPANS = 3  # starts, stops and runs
+_SPANS = 5  # starts, stops, runs, and the reach on both sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,17 @@ class Laid:
         """Read again."""
         self.file.seek(self.at)
         spans = np.frombuffer(self.file.read(8 * _SPANS * self.windows), np.int64)
-        starts, stops, runs = spans.reshape(_SPANS, self.windows)
+        starts, stops, runs, *reach = spans.reshape(_SPANS, self.windows)
         embeddings = np.frombuffer(self.file.read(4 * self.windows * self.width), np.float32)
-        return Heard(self.source, self.start, starts, stops, runs, embeddings.reshape(self.windows, self.width))
+        return Heard(
+            self.source,
+            self.start,
+            starts,
+            stops,
+            runs,
+            embeddings.reshape(self.windows, self.width),
+            np.stack(reach, 1),
+        )
 
 
 Kept = Heard | Laid
@@ -62,7 +70,8 @@ class Shelf:
         """The same on disk; unchanged where the disk is full."""
         if self._file is None:
             return heard
-        spans = np.stack([heard.starts, heard.stops, heard.runs]).astype(np.int64)
+        reach = np.zeros((heard.windows, 2), np.int64) if heard.reach is None else heard.reach
+        spans = np.stack([heard.starts, heard.stops, heard.runs, *reach.T]).astype(np.int64)
         data = spans.tobytes() + heard.embeddings.astype(np.float32).tobytes()
         at = self._file.seek(0, 2)
         try:

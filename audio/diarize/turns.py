@@ -13,7 +13,6 @@ from audio.diarize.windows import Heard
 from audio.speech import SAMPLE_RATE
 
 BRIDGED_S = 0.5  # a shorter pause does not end a turn
-REACH_S = 0.125  # before the detector says so, and after, there is speech; set on two real clips and made meetings
 NEAR_S = 0.7  # what is this near to a turn still belongs to it where nobody speaks
 
 
@@ -30,19 +29,21 @@ class Turn:
 def turns(heard: Sequence[Heard], labels: Sequence[str]) -> list[Turn]:
     """The labelled windows of some segments; between two windows of a run the border is in the middle.
 
-    What begins or ends a run reaches into the pause beside it, at most to its middle and to the segment's beginning.
+    What begins or ends a run reaches into the pause beside it as far as speech was heard there, at most to its middle
+    and to the segment's beginning.
     """
     found: list[Turn] = []
-    at, reach = 0, REACH_S * SAMPLE_RATE
+    at = 0
     for segment in heard:
         own = labels[at : at + len(segment.starts)]
         at += len(segment.starts)
+        reach = np.zeros((len(own), 2), np.int64) if segment.reach is None else segment.reach
         middles = (segment.starts + segment.stops) / 2
         pauses = (segment.stops[:-1] + segment.starts[1:]) / 2
         for i, speaker in enumerate(own):
             first = i == 0 or segment.runs[i - 1] != segment.runs[i]
             last = i + 1 == len(own) or segment.runs[i + 1] != segment.runs[i]
-            start, stop = segment.starts[i] - reach, segment.stops[i] + reach
+            start, stop = segment.starts[i] - reach[i, 0], segment.stops[i] + reach[i, 1]
             if i:
                 start = max(start, pauses[i - 1]) if first else (middles[i - 1] + middles[i]) / 2
             if i + 1 < len(own):

@@ -19,6 +19,9 @@ WINDOW = 160  # frames, 1.6 s: what the encoder was trained on
 STEP = 25  # frames, 0.25 s, from window to window; half as many windows find fewer short turns
 JOINED = SAMPLE_RATE // 5  # a shorter pause does not end a run of speech
 CHANGE = 0.358  # 1 - cosine of the windows before and after a moment, from which the voice changes there
+REACHES = 16  # frames: as far, the detector may be late or early with a real voice
+QUIET = 0.1  # of the way, in dB, from the quietest sound near a run to its voice: below that nobody speaks
+NEAR = 150  # frames before and after a run in which the quietest is looked for
 NEIGHBOURS = 2  # windows on either side within which only the greatest change counts
 LONG = 1.6 * SAMPLE_RATE  # stretches of one voice that are this long decide how many speakers there are
 
@@ -33,6 +36,7 @@ class Heard:
     stops: NDArray[np.int64]  # (n,)
     runs: NDArray[np.int64]  # (n,): which run of speech each lies in
     embeddings: Embeddings  # (n, d)
+    reach: NDArray[np.int64] | None = None  # (n, 2): so much more is speech before and after, at a run's ends; None = 0
 
     @property
     def windows(self) -> int:
@@ -59,9 +63,14 @@ def listen(segment: SpeechSegment, encoder: VoiceEncoder) -> Heard:
     """Embed the segment's speech; a run that is shorter than a window is one of its own."""
     mel = mel_power(segment.samples)
     power = np.concatenate([[0.0], np.cumsum(np.square(segment.samples, dtype=np.float64))])
+    loud = _loudness(power)
     spans: list[tuple[int, int, int]] = []  # run, first frame, frame after the last
+    reach: list[tuple[int, int]] = []
     for run, (start, stop) in enumerate(_runs(segment)):
-        spans += [(run, *span) for span in _spans((start - segment.start) // HOP, (stop - segment.start) // HOP)]
+        begin, end = (start - segment.start) // HOP, (stop - segment.start) // HOP
+        own = _spans(begin, end)
+        spans += [(run, *span) for span in own]
+        reach += [_beside(loud, begin, end)] * len(own)
     embeddings = encoder([_levelled(mel, power, begin, end) for _, begin, end in spans])
     runs, begins, ends = (np.array(column, np.int64) for column in zip(*spans, strict=True)) if spans else (_NONE,) * 3
     return Heard(
@@ -71,7 +80,26 @@ def listen(segment: SpeechSegment, encoder: VoiceEncoder) -> Heard:
         np.minimum(segment.start + ends * HOP, segment.stop),
         runs,
         embeddings,
+        HOP * np.array(reach, np.int64).reshape(-1, 2),
     )
+
+
+def _loudness(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of frames in dB, over three of them, from the sum of all squares up to each sample."""
+    frames = np.diff(power[::HOP]) / HOP
+    return np.convolve(np.pad(10 * np.log10(frames + 1e-10), 1, "edge"), np.full(3, 1 / 3), "valid")
+
+
+def _beside(loud: NDArray[np.float64], begin: int, end: int) -> tuple[int, int]:
+    """Frames before and after a run that are speech, too, as they are not as quiet as it gets there."""
+    near, own = loud[max(0, begin - NEAR) : end + NEAR], loud[begin:end]
+    if not len(own):
+        return 0, 0
+    floor = float(np.quantile(near, 0.05))
+    quiet = floor + QUIET * (float(np.quantile(own, 0.8)) - floor)
+    sides = loud[max(0, begin - REACHES) : begin][::-1], loud[end : end + REACHES]
+    before, after = (int(np.argmin(np.append(side > quiet, False))) for side in sides)
+    return before, after
 
 
 _NONE = np.zeros(0, np.int64)

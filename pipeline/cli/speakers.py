@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from audio.diarize.encoder import Ge2eEncoder
-from audio.diarize.identity import Voiceprint, comparable
+from audio.diarize.identity import Voiceprint, comparable, nearest
 from memory.corpora import MindError
 from pipeline.cli.options import InFull, config_option, json_option, library_of
 from pipeline.config import library_home, load
@@ -26,7 +27,7 @@ from pipeline.recordings import ENOUGH_S, channels_of, divided, heard_again, rec
 from pipeline.screen import clock
 from pipeline.series import memories_without
 from pipeline.shelf import open_shelf
-from pipeline.transcript import Transcript
+from pipeline.transcript import Transcript, display_name
 from pipeline.voiceprints import Voiceprints
 
 consent_option = click.option(
@@ -80,13 +81,17 @@ def list_speakers(meeting: str, config: Path | None, as_json: bool) -> None:
 def name(meeting: str, label: str, name: str, enrol: bool, consent: str, config: Path | None) -> None:
     """Give a speaker a name; "" takes it away."""
     library, found, transcript = _opened(meeting, config)
-    speaker = _label(label, transcript)
+    speaker, name = _label(label, transcript), _spelled(name)
+    others = {other: shown for other, shown in transcript.speakers.items() if other != speaker}
+    for other in others:
+        if name.casefold() in (other.casefold(), display_name(other).casefold()):
+            raise PipelineError(f'"{name}" is another speaker of this meeting; give another name, or merge the two')
     if enrol:
         _enrol_from(library, transcript, speaker, name, consent)
-    _append(library, found, [Named(speaker, name.strip(), "user")])
-    click.echo(
-        f"{speaker} of {found.id} is {name.strip() or 'nobody in particular'}" + (", voice kept" if enrol else "")
-    )
+    _append(library, found, [Named(speaker, name, "user")])
+    click.echo(f"{speaker} of {found.id} is {name or 'nobody in particular'}{', voice kept' if enrol else ''}; {_ANEW}")
+    for other in (other for other, shown in others.items() if shown.casefold() == name.casefold()):
+        click.echo(f"{other} is {name}, too; if they are one: `rapporteur speakers merge {found.id} {speaker} {other}`")
 
 
 @speakers.command()
@@ -102,7 +107,7 @@ def merge(meeting: str, label: str, into: str, config: Path | None) -> None:
         raise PipelineError(f"{one} and {other} are the same speaker; name two")
     ids = [u.id for u in transcript.utterances if u.speaker == one]
     _append(library, found, [Corrected(id, "speaker", other, "user") for id in ids])
-    click.echo(f"{len(ids)} utterances of {one} are {other}'s now")
+    click.echo(f"{len(ids)} utterances of {one} are {other}'s now; {_ANEW}")
 
 
 @speakers.command()
@@ -131,7 +136,8 @@ def enrol(person: str, recording: Path, consent: str, config: Path | None) -> No
     if not consent.strip():
         raise PipelineError("a voiceprint needs the person's consent; say how it was given with --consent")
     voice = whole_voice(heard_again(recording, "mix"))
-    _keep(library, Voiceprint(person.strip(), Ge2eEncoder.name, voice.embedding), consent, voice.speech_s)
+    person = _spelled(person)
+    _keep(library, Voiceprint(person, Ge2eEncoder.name, voice.embedding), consent, voice.speech_s)
     click.echo(f"{person} is known by {voice.speech_s:.0f} s of speech; `rapporteur forget --person` undoes it")
 
 
@@ -207,6 +213,11 @@ def _label(given: str, transcript: Transcript) -> str:
     return fitting[0]
 
 
+def _spelled(name: str) -> str:
+    """A name without needless spaces and with composed letters, so that it is one name whoever typed it."""
+    return unicodedata.normalize("NFC", " ".join(name.split()))
+
+
 def _append(library: Library, meeting: Meeting, events: list[Event]) -> None:
     with Journal(library.folder(meeting)) as journal:
         journal.append(*events)
@@ -216,10 +227,14 @@ def _enrol_from(library: Library, transcript: Transcript, speaker: str, person: 
     if not person.strip() or not consent.strip():
         raise PipelineError("a voiceprint needs a name and the person's consent; say how it was given with --consent")
     heard = heard_again(recording_of(transcript), channels_of(transcript))
-    voice = voices_of(heard, transcript.utterances).get(speaker)
+    voices = voices_of(heard, transcript.utterances)
+    voice = voices.get(speaker)
     if voice is None or voice.speech_s < ENOUGH_S:
         raise PipelineError(f"{speaker} speaks less than {ENOUGH_S:.0f} s alone; enrol from another recording")
-    _keep(library, Voiceprint(person.strip(), Ge2eEncoder.name, voice.embedding), consent, voice.speech_s)
+    same = {speaker, *(label for label, shown in transcript.speakers.items() if shown.casefold() == person.casefold())}
+    others = [other.embedding for label, other in voices.items() if label not in same]
+    crowd = nearest(voice.embedding, others, Ge2eEncoder.name)
+    _keep(library, Voiceprint(person, Ge2eEncoder.name, voice.embedding, crowd), consent, voice.speech_s)
 
 
 def _keep(library: Library, voice: Voiceprint, consent: str, speech_s: float) -> None:
@@ -227,4 +242,5 @@ def _keep(library: Library, voice: Voiceprint, consent: str, speech_s: float) ->
     Voiceprints(library.home).add(voice, enrolled=today, consent=consent, speech_s=speech_s)
 
 
+_ANEW = "`rapporteur export` writes its files anew"
 _warn: Callable[[str], None] = lambda sentence: click.echo(f"rapporteur: {sentence}", err=True)
