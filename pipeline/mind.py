@@ -311,14 +311,6 @@ def _keyed(heard: Heard, names: Mapping[str, str], meeting: str) -> Heard:
     return replace(heard, speaker=(person(name) if name else f"{heard.speaker}@{meeting}") if heard.speaker else "")
 
 
-def marks_of(events: Iterable[Event]) -> Iterator[Marks]:
-    """The marks that a journal keeps."""
-    for event in events:
-        if isinstance(event, Learned) and event.kind == "marks":
-            for mark in event.content["marks"]:
-                yield Marks(**{**mark, "read_ids": tuple(mark["read_ids"])})
-
-
 def _compact(mark: Marks) -> dict[str, object]:
     plain = {k: round(v, _TOLD) if isinstance(v, float) else v for k, v in asdict(mark).items()}
     return {**plain, "read_ids": list(mark.read_ids)}

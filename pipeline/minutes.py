@@ -32,9 +32,8 @@ from memory.summary import salient
 from memory.votes import believing
 from memory.wording import Sentence, content_of, lean, sentences, tidy
 from pipeline.events import Concluded, Corrected, Event, Learned, Named, Opened, Said, to_line
-from pipeline.mind import marks_of
 from pipeline.pressed import Pressed
-from pipeline.transcript import Transcript, display_name
+from pipeline.transcript import Transcript, display_name, marks_of
 
 NEARBY = 12  # utterances between a passage and a task that it may belong to: about a minute
 MOST_PASSAGES = 2  # of an item

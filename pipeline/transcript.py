@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from audio.speech import SAMPLE_RATE, Utterance
+from memory.marks import Marks
 from pipeline.events import RECORDING, Concluded, Corrected, Event, Learned, Named, Opened, Reached, Said
 
 
@@ -127,3 +128,11 @@ def _corrected(utterance: Utterance, texts: Mapping[str, Corrected]) -> Utteranc
 
 def _most_common(languages: Iterable[str]) -> str:
     return next((language for language, _ in Counter(languages).most_common(1)), "")
+
+
+def marks_of(events: Iterable[Event]) -> Iterator[Marks]:
+    """The marks that a journal keeps."""
+    for event in events:
+        if isinstance(event, Learned) and event.kind == "marks":
+            for mark in event.content["marks"]:
+                yield Marks(**{**mark, "read_ids": tuple(mark["read_ids"])})

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audio.diarize.identity import Identity
 from audio.engines import RecognitionOptions, RecognizedSegment, RecognizedWindow
@@ -107,3 +108,9 @@ class KnownVoices:
             told = tuple(replace(u, speaker=self.speakers[u.text.strip()]) for u in one.utterances)
             known = tuple(Identity(u.speaker, self.people[u.speaker], 0.9) for u in told if u.speaker in self.people)
             yield replace(one, utterances=told, identities=known)
+
+
+def unit(*values: float) -> NDArray[np.float64]:
+    """The values as a vector of length one."""
+    vector: NDArray[np.float64] = np.array(values) / np.linalg.norm(values)
+    return vector

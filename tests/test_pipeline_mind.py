@@ -16,7 +16,8 @@ from memory.state import HITS, VERSION, MemoryState
 from memory.weights import Calibration
 from pipeline.chart import memory_chart
 from pipeline.events import Concluded, Corrected, Event, Learned, Named, Said, Trouble, from_line, to_line
-from pipeline.mind import STATE, Carry, heard_again, marks_of, person, remember
+from pipeline.mind import STATE, Carry, heard_again, person, remember
+from pipeline.transcript import marks_of
 from tests.test_memory_state import MIND, SHIPPED, close, conversation
 
 torch.set_num_threads(1)

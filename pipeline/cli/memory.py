@@ -15,10 +15,9 @@ from rich.text import Text
 from pipeline.chart import memory_chart
 from pipeline.cli.options import config_option, json_option, library_of
 from pipeline.events import Event, Learned, PipelineError, Said
-from pipeline.mind import marks_of
 from pipeline.minutes import minutes_of
 from pipeline.screen import clock
-from pipeline.transcript import Transcript
+from pipeline.transcript import Transcript, marks_of
 
 _COLUMNS = (
     "at",
