@@ -12,7 +12,7 @@ import wave
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -277,21 +277,11 @@ def test_the_rate_is_told_before_a_device_that_delivers_at_once(monkeypatch: pyt
         query_devices=lambda index, kind: {"default_samplerate": 48_000.0, "max_input_channels": 2},
     )
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
+    silent = SimpleNamespace(read=lambda size: threading.Event().wait())  # a real one cannot be closed while it is read
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=silent))
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     pickup.capture({"port": None, "host_api": "", "pulse_source": "", "block_ms": 20}, messages)
     assert [messages.get()[0] for _ in range(3)] == [pickup.STARTED, pickup.BLOCK, pickup.ENDED]
-
-
-class Endless(io.RawIOBase):
-    """A standard input that stays open and says nothing."""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        threading.Event().wait()
-        return 0
 
 
 def test_a_process_that_cannot_be_started_is_a_device_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
