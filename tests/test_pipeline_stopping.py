@@ -13,7 +13,8 @@ import pytest
 pty = pytest.importorskip("pty", reason="Windows has no terminals of this kind")
 ROOT = Path(__file__).parents[1]
 PROGRAM = """
-import fcntl, sys, termios
+import fcntl, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests under nohup does not want this to be passed on
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # closing this terminal is told to this process
 from pipeline import build
 from pipeline.cli import main
