@@ -21,7 +21,7 @@ def recordings(named: Sequence[str], library: Library) -> list[Path]:
     if "" in named:  # an empty variable of a script, not the folder that Path("") is
         raise PipelineError("a recording is named by nothing; give a file, a folder or -")
     if address := next((name for name in named if re.match(r"\w{2,}://", name)), ""):
-        raise PipelineError(f"{address} is an address, and nothing is fetched from the network; download it first")
+        raise AudioError(f"{address} is an address, and nothing is fetched from the network; download it first")
     files = expand([Path(name) for name in named if name != "-"]) if any(name != "-" for name in named) else []
     return [*files, *([_received(library)] if "-" in named else [])]
 
