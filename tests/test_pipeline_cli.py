@@ -177,7 +177,7 @@ def test_one_bad_file_of_several_does_not_stop_the_others(run, recording, tmp_pa
         (("show", "nothing"), 4, "no meeting"),
         (("models", "path", "gigantic"), 3, "gigantic"),
         (("fly",), 2, "fly"),
-        (("transcribe", "https://example.org/talk.mp3"), 4, "download it first"),
+        (("transcribe", "https://example.org/talk.mp3"), 3, "download it first"),
         (("transcribe", "talk.wav", "--config", "mine.yaml"), 4, "check --config"),
         (("transcribe", "talk.wav", "--speaker-engine", "pyannote"), 3, "needs a pipeline"),
     ],
