@@ -103,7 +103,8 @@ def test_adapting_changes_the_model_and_the_marks_and_keeps_the_rest(tmp_path: P
     assert after.fitted == {"before", "T7a"}
     save(tmp_path / "w.safetensors", after)
     again = load(tmp_path / "w.safetensors")
-    assert again.model.sizes == SIZES and again.roles is not None
+    assert again.model.sizes == SIZES
+    assert again.roles is not None
     assert np.allclose(again.probes.matrix[:, COLUMNS:], after.probes.matrix[:, COLUMNS:], atol=0.01)
 
 
