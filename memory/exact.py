@@ -41,6 +41,7 @@ FITTED = {
     "rulings": Fitted("decision", 2.0, before=4, after=4),  # talk around a decision, for whole minutes
 }
 PAIRS = 8  # curvature pairs that are kept
+PULL = 10.0  # how much more than to zero the decay draws to columns that other meetings taught
 STEPS = 40  # at most; most fits stop before
 _ENOUGH = 2e-4  # share of the loss that a step must gain in some column, else it is the last
 _SHORTER, _TRIES = 0.4, 12  # a step that does not descend is cut to this share of itself, so many times
@@ -48,17 +49,26 @@ _SHORTER, _TRIES = 0.4, 12  # a step that does not descend is cut to this share 
 Curve = Callable[[Tensor], tuple[Tensor, Tensor]]  # weights (f + 1, c) -> losses (c,), gradients (f + 1, c)
 
 
-def fit_marks(rows: Sparse, labels: dict[str, Ints]) -> tuple[Floats, Floats]:
+def fit_marks(
+    rows: Sparse, labels: dict[str, Ints], *, known_by: tuple[Floats, Floats] | None = None, pull: float = PULL
+) -> tuple[Floats, Floats]:
     """Weights (f, c) and biases (c,) in the order of FITTED; what has no label for a mark does not count in it.
 
-    labels (n,) by column, as `widened` makes them.
+    labels (n,) by column, as `widened` makes them. With `known_by`, weights and biases of other meetings, the decay
+    draws towards these, and `pull` times as much: the most probable columns under a Gaussian around them (Chelba and
+    Acero 2004, "Adaptation of Maximum Entropy Capitalizer"). The biases stay: how frequent a mark is in the
+    meetings of one team says little of the next team's (LOG.md).
     """
     wanted = torch.from_numpy(np.stack([labels[name] for name in FITTED], 1))
     known, positive = (wanted != MISSING).float(), (wanted == 1).float()
-    start = torch.zeros(WIDTH + 1, len(FITTED))
-    start[-1] = ((positive.sum(0) + 1) / (known.sum(0) - positive.sum(0) + 1)).log()
     decay = torch.tensor([fitted.decay for fitted in FITTED.values()])
-    found = descended(curve(rows, known, positive, decay), start).numpy()
+    if known_by:
+        start = torch.from_numpy(np.vstack(known_by).astype(np.float32))
+        found = descended(curve(rows, known, positive, pull * decay, centre=start), start).numpy()
+    else:
+        start = torch.zeros(WIDTH + 1, len(FITTED))
+        start[-1] = ((positive.sum(0) + 1) / (known.sum(0) - positive.sum(0) + 1)).log()
+        found = descended(curve(rows, known, positive, decay), start).numpy()
     return found[:-1], found[-1]
 
 
@@ -70,16 +80,30 @@ def widened(labels: Ints, fitted: Fitted) -> Ints:
     return out
 
 
-def curve(rows: Sparse, known: Tensor, positive: Tensor, decay: Tensor, *, width: int = WIDTH) -> Curve:
-    """Sum of the logistic losses and half the decay (c,) times the squared weights; the bias, the last row, is free."""
+def curve(
+    rows: Sparse,
+    known: Tensor,
+    positive: Tensor,
+    decay: Tensor,
+    *,
+    width: int = WIDTH,
+    centre: Tensor | None = None,
+) -> Curve:
+    """Sum of the logistic losses and half the decay (c,) times the squared weights; the bias, the last row, is free.
+
+    With a centre (f + 1, c) the squares are of what differs from it, and the bias stays as it begins.
+    """
     turned = _turned(rows, width)
+    free = torch.ones(()) if centre is None else torch.zeros(())
+    middle = torch.zeros(1, 1) if centre is None else centre[:-1]
 
     def losses(weights: Tensor) -> tuple[Tensor, Tensor]:
         logits = _times(rows, weights[:-1]) + weights[-1]  # (n, c)
         losses = ((F.softplus(logits) - positive * logits) * known).sum(0)
         slope = (torch.sigmoid(logits) - positive) * known
-        gradient = torch.cat([_times(turned, slope) + decay * weights[:-1], slope.sum(0, keepdim=True)])
-        return losses + decay / 2 * weights[:-1].square().sum(0), gradient
+        away = weights[:-1] - middle
+        gradient = torch.cat([_times(turned, slope) + decay * away, free * slope.sum(0, keepdim=True)])
+        return losses + decay / 2 * away.square().sum(0), gradient
 
     return losses
 

@@ -83,13 +83,14 @@ def probes_for(counted: Sequence[Counted], weights: Weights, options: Fit | None
     return marked(fit(join([c.mixed for c in counted]), labels, weights, options or Fit()), counted)
 
 
-def marked(probes: Probes, counted: Sequence[Counted]) -> Probes:
-    """The same with the marks fitted to these meetings."""
+def marked(probes: Probes, counted: Sequence[Counted], *, adapted: bool = False) -> Probes:
+    """The same with the marks fitted, or those there are adapted, to these meetings."""
     labels = [mark_targets(c.meeting) for c in counted]
     return with_marks(
         probes,
         join([c.mixed for c in counted]),
         {name: np.concatenate([each[name] for each in labels]) for name in MARKS},
+        adapted=adapted,
     )
 
 

@@ -119,9 +119,13 @@ def fit(rows: Sparse, labels: dict[str, Ints], weights: Weights, options: Fit = 
     return Probes(matrix.detach().numpy(), bias.detach().numpy(), weights)
 
 
-def with_marks(probes: Probes, rows: Sparse, labels: dict[str, Ints]) -> Probes:
-    """The columns of the network as they are, and the marks fitted to these utterances; labels as `mark_targets`."""
-    marks, bias = fit_marks(rows, labels)
+def with_marks(probes: Probes, rows: Sparse, labels: dict[str, Ints], *, adapted: bool = False) -> Probes:
+    """The columns of the network as they are, and the marks fitted to these utterances; labels as `mark_targets`.
+
+    Adapted: the marks that are there, drawn some way towards these utterances.
+    """
+    known_by = (probes.matrix[:, COLUMNS:WIDE], probes.bias[COLUMNS:WIDE]) if adapted else None
+    marks, bias = fit_marks(rows, labels, known_by=known_by)
     matrix = np.concatenate([probes.matrix[:, :COLUMNS], marks], 1)
     return Probes(matrix, np.append(probes.bias[:COLUMNS], bias).astype(np.float32), probes.weights)
 

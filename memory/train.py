@@ -105,12 +105,21 @@ def train(
 
 
 def adapt(shipped: Shipped, meetings: Sequence[Annotated], plan: Plan = ADAPTED, *, say: Say = print) -> Shipped:
-    """Shipped weights, taught a little more by a few annotated meetings of another domain; the probes stay."""
+    """Shipped weights, taught a little more by a few annotated meetings of another domain: the network and the marks.
+
+    Thresholds, minutes, roles, the tagger and the columns that the network sees stay.
+    """
     torch.manual_seed(plan.seed)
     model = MemoryTransformer(shipped.model.sizes)
     model.load_state_dict(shipped.model.state_dict())
-    ready = [material.read(c, shipped.probes) for c in material.count(meetings, shipped.probes.weights)]
-    return replace(shipped, model=taught(model, ready, plan, say=say))
+    counted = material.count(meetings, shipped.probes.weights)
+    ready = [material.read(c, shipped.probes) for c in counted]
+    return replace(
+        shipped,
+        model=taught(model, ready, plan, say=say),
+        probes=material.marked(shipped.probes, counted, adapted=True),
+        fitted=shipped.fitted | {m.name for m in meetings},
+    )
 
 
 def taught(

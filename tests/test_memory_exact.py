@@ -81,3 +81,16 @@ def test_a_fit_is_the_same_every_time() -> None:
     some = rows(1)
     first, second = (fit_marks(some, labelled(some)) for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_marks_stay_those_of_other_meetings_where_nothing_is_labelled_and_go_towards_new_labels() -> None:
+    some, others = rows(), rows(1)
+    known_by = fit_marks(others, labelled(others))
+    nobody = {task: np.full(COUNT, MISSING) for task in FITTED}
+    for now, before in zip(fit_marks(some, nobody, known_by=known_by), known_by, strict=True):
+        assert np.array_equal(now, before)
+    shifted = {task: has(some, 20 + i) for i, task in enumerate(FITTED)}
+    own = fit_marks(some, shifted)[0]
+    away = [np.linalg.norm(fit_marks(some, shifted, known_by=known_by, pull=p)[0] - own) for p in (1.0, 10.0, 1e6)]
+    assert away[0] < away[1] < away[2]
+    assert np.allclose(fit_marks(some, shifted, known_by=known_by, pull=1e6)[0], known_by[0], atol=1e-3)

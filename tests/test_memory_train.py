@@ -13,8 +13,9 @@ from memory import material
 from memory.corpora import ActionItem, Annotated, MindError
 from memory.material import Readable
 from memory.model import MemoryTransformer
+from memory.probes import COLUMNS, MARKS, Probes
 from memory.train import Plan, adapt, train
-from memory.weights import Shipped, load, save
+from memory.weights import load, save
 from tests.test_memory_state import SHIPPED, SIZES, conversation
 
 torch.set_num_threads(1)
@@ -92,10 +93,27 @@ def test_training_learns_what_the_probes_do_not_know() -> None:
     assert last < first - 0.1
 
 
-def test_adapting_changes_the_model_and_keeps_the_probes_and_marks(tmp_path: Path) -> None:
-    before = Shipped(SHIPPED.model, SHIPPED.probes)
+def test_adapting_changes_the_model_and_the_marks_and_keeps_the_rest(tmp_path: Path) -> None:
+    before = replace(SHIPPED, fitted=frozenset({"before"}))
     after = adapt(before, [meeting(7)], replace(PLAN, epochs=1), say=quiet)
     assert not same(after.model, before.model)
-    assert after.probes is before.probes
+    assert np.array_equal(after.probes.matrix[:, :COLUMNS], before.probes.matrix[:, :COLUMNS])
+    assert not np.array_equal(after.probes.matrix[:, COLUMNS:], before.probes.matrix[:, COLUMNS:])
+    assert (after.roles, after.tagger, after.minutes) == (before.roles, before.tagger, before.minutes)
+    assert after.fitted == {"before", "T7a"}
     save(tmp_path / "w.safetensors", after)
-    assert load(tmp_path / "w.safetensors").model.sizes == SIZES
+    again = load(tmp_path / "w.safetensors")
+    assert again.model.sizes == SIZES
+    assert again.roles is not None
+    assert np.allclose(again.probes.matrix[:, COLUMNS:], after.probes.matrix[:, COLUMNS:], atol=0.01)
+
+
+def test_adapted_marks_know_the_new_meetings_better() -> None:
+    counted = material.count([meeting(7), meeting(8)], SHIPPED.probes.weights)
+    after = material.marked(SHIPPED.probes, counted[:1], adapted=True)
+
+    def loss(probes: Probes) -> float:
+        logits, wanted = probes.logits(counted[1].rows[0])[:, MARKS["decision"]][:, 0], counted[1].meeting.decision
+        return float(np.mean(np.logaddexp(0, logits) - wanted * logits))
+
+    assert loss(after) < loss(SHIPPED.probes)
