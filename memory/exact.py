@@ -56,8 +56,8 @@ def fit_marks(
 
     labels (n,) by column, as `widened` makes them. With `known_by`, weights and biases of other meetings, the decay
     draws towards these, and `pull` times as much: the most probable columns under a Gaussian around them (Chelba and
-    Acero 2004, "Adaptation of Maximum Entropy Capitalizer"). The biases stay: how frequent a mark is in the
-    meetings of one team says little of the next team's (LOG.md).
+    Acero 2004, "Adaptation of Maximum Entropy Capitalizer"). The biases stay, for how frequent a mark is in the
+    meetings of one team says little of the next team's (a small difference, LOG.md).
     """
     wanted = torch.from_numpy(np.stack([labels[name] for name in FITTED], 1))
     known, positive = (wanted != MISSING).float(), (wanted == 1).float()
