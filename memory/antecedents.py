@@ -54,10 +54,10 @@ def meant(doing: str, recent: Iterable[Sentence], people: People) -> tuple[str, 
             if not no_verb and stem(base_form(word)) in verbs and (found := _object(sentence, at + 1, people)):
                 return found, sentence.utterance_id
     if pronoun[0].lower() in _SOMEBODY and base_form(words[0]) in _SPEAK:
+        several = pronoun[0].lower() == "them"  # "the insurer needs to hear of it": a firm, an office
         for sentence in before[:_JUST_SAID]:
-            if pronoun[0].lower() == "them" and (office := _SEVERAL.search(sentence.plain)):
+            if several and (office := _SEVERAL.search(sentence.plain)):
                 return office["who"], sentence.utterance_id
-            several = pronoun[0].lower() == "them"  # "the insurer needs to hear of it": a firm, an office
             first = several and bool(set(sentence.words[:1]) & _DETERMINERS)
             if found := _thing(sentence, 0) if first else "" if several else _somebody(sentence, people):
                 return found, sentence.utterance_id

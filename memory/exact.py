@@ -64,11 +64,12 @@ def fit_marks(
     decay = torch.tensor([fitted.decay for fitted in FITTED.values()])
     if known_by:
         start = torch.from_numpy(np.vstack(known_by).astype(np.float32))
-        found = descended(curve(rows, known, positive, pull * decay, centre=start), start).numpy()
+        losses = curve(rows, known, positive, pull * decay, centre=start)
     else:
         start = torch.zeros(WIDTH + 1, len(FITTED))
         start[-1] = ((positive.sum(0) + 1) / (known.sum(0) - positive.sum(0) + 1)).log()
-        found = descended(curve(rows, known, positive, decay), start).numpy()
+        losses = curve(rows, known, positive, decay)
+    found = descended(losses, start).numpy()
     return found[:-1], found[-1]
 
 

@@ -61,7 +61,7 @@ def risks(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         if found and (pattern in _RISKS or not _UNREAL.search(found["what"])):
             span = told(sentence, found, hearing)
             whole = sentence.original(span.first, sentence.word_at(found.end("what") + 1))
-            what = tidy(whole) if pattern in (_IF, _IF_LAST, _MAY, _THAT_IS_IT) else span.text
+            what = span.text if pattern in _RISKS else tidy(whole)
             if len(span.words) > 1:
                 yield Cue("risk", what, strength=0.6)
                 return

@@ -61,10 +61,9 @@ def decisions(sentence: Sentence, hearing: Hearing) -> Iterator[Cue]:
         for found in pattern.finditer(sentence.plain):
             span = told(sentence, found, hearing, _after_we(sentence, sentence.word_at(found.start("what"))))
             words = span.words
-            if "doing" in found.groupdict() and base_form(found["doing"]) != found["doing"]:
+            doing = found.groupdict().get("doing")
+            if doing and (base_form(doing) != doing or not starts_a_task([doing])):
                 continue  # "and then we checked the website": told
-            if "doing" in found.groupdict() and not starts_a_task([found["doing"]]):
-                continue
             if len(words) < 2 or _IDLE.match(" ".join(words)) or span.refers or not content(words):
                 continue
             yield Cue("decide", span.text, strength=strength)

@@ -19,6 +19,10 @@ CLAIMED_WITHIN = 3  # sentences: what nobody had yet, and somebody then takes wi
 NAMED_WITHIN = 6  # sentences: what "that" may be, from its naming to the yes
 YES_WITHIN, BARE_WITHIN = 3, 2  # sentences after which a mere yes answers something else
 
+_HIMSELF = re.compile(  # somebody does by himself what he has just asked of others
+    r"(?<!\S)i (?:will|can|could) (?:just )?(?:do|handle|take) (?:it|that|this)(?: one)? (?:myself|then)(?!\S)"
+)
+
 
 class Waiting:
     """Joins answers with what was asked or offered; what is settled goes into the ledger."""
@@ -215,10 +219,9 @@ class Waiting:
         """ "Yes, I will do that": the request that waits, else the task that was just raised and has nobody."""
         book = self.book
         request = book.request
-        if request and request.sentence.speaker == sentence.speaker and _himself(sentence):
-            self._settle(
-                request, cue, sentence
-            )  # "Would you write to them?" "I'd rather not." "I'll do it myself then."
+        if request and request.sentence.speaker == sentence.speaker and _HIMSELF.search(sentence.plain):
+            # "Would you write to them?" "I'd rather not." "I'll do it myself then."
+            self._settle(request, cue, sentence)
             return
         if request and (request.sentence.speaker != sentence.speaker or not sentence.speaker):
             late = book.at - request.at > (BARE_WITHIN if "bare" in request.cue.details else YES_WITHIN)
@@ -362,16 +365,6 @@ class Waiting:
             return found
         answer = replace(yes, due=how.due or yes.due, strength=0.75)
         return [answer if cue is yes else cue for cue in found if cue is not how]
-
-
-def _himself(sentence: Sentence) -> bool:
-    """Whether somebody does by himself what he has just asked of others."""
-    return bool(
-        re.search(
-            r"(?<!\S)i (?:will|can|could) (?:just )?(?:do|handle|take) (?:it|that|this)(?: one)? (?:myself|then)(?!\S)",
-            sentence.plain,
-        )
-    )
 
 
 def _same_verb(doing: str, what: str) -> bool:

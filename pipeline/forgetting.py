@@ -188,22 +188,23 @@ def _rewritten(path: Path, mention: re.Pattern[str]) -> bool:
         whole = re.sub(r"\r?\n[ \t]", "", text) if path.suffix == ".ics" else text  # RFC 5545, 3.1: folded lines
         if not mention.search(whole):
             return False
-        if path.suffix == ".json" and not _ours(json.loads(whole)):
-            return False
         scrubbed = _json(whole, mention) if path.suffix == ".json" else mention.sub(SOMEBODY, whole)
+        if not scrubbed:
+            return False
         path.write_bytes(scrubbed.encode())
     except (OSError, ValueError) as error:
         raise PipelineError(f"{path} could not be rewritten ({error}); remove the name by hand") from error
     return True
 
 
-def _ours(content: Any) -> bool:
-    """Whether this is what we write as JSON; another program's file may break by a change, and is only named."""
-    return isinstance(content, dict) and "meeting" in content
-
-
 def _json(text: str, mention: re.Pattern[str]) -> str:
-    """A file of ours; where a text loses the name its words go, of which the name may be several."""
+    """A file of ours; where a text loses the name its words go, of which the name may be several.
+
+    "" where it is another program's, which may break by a change, and is only named.
+    """
+    content = json.loads(text)
+    if not isinstance(content, dict) or "meeting" not in content:
+        return ""
 
     def scrub(value: Any) -> Any:
         if isinstance(value, dict):
@@ -214,7 +215,7 @@ def _json(text: str, mention: re.Pattern[str]) -> str:
             }
         return [scrub(item) for item in value] if isinstance(value, list) else _scrubbed(value, mention)
 
-    return json.dumps(scrub(json.loads(text)), ensure_ascii=text.isascii())
+    return json.dumps(scrub(content), ensure_ascii=text.isascii())
 
 
 def _holding(folder: Path, name: str, mention: re.Pattern[str]) -> Iterator[Path]:

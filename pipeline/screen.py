@@ -148,9 +148,8 @@ def _line(minutes: Minutes, item: Item) -> RenderableType:
     at = minutes.start_s(item.evidence)
     steps = [step(minutes, *pair) for pair in pairwise(item.history)]
     last = next((words for words in reversed(steps) if words.startswith(item.status)), item.status)
-    state = (
-        "" if item.status in (OPEN, DECIDED) else f" ({last})"
-    )  # "reversed from: ...", else what holds now reads as taken back
+    # "reversed from: ...", else what holds now reads as taken back
+    state = "" if item.status in (OPEN, DECIDED) else f" ({last})"
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_row(item.id, Text(f"{item.what}{state}" + ("" if at is None else f"  {clock(at)}")))
     return grid

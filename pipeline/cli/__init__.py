@@ -6,7 +6,6 @@ import io
 import os
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,10 +13,8 @@ from pipeline import build
 from pipeline.cli import devices, items, listen, machine, meetings, memory, minutes, shelf, speakers, transcribe
 from pipeline.cli.errors import EXIT_CODES
 from pipeline.cli.options import InFull
+from pipeline.cli.outputs import Patient, outlive_readers, to_nowhere
 from pipeline.config import DEFAULTS, effective
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 REFUSED = "nothing was changed"
 INTERRUPTED = (
@@ -91,44 +88,6 @@ def tame_libraries() -> None:
     os.environ.setdefault("LRU_CACHE_CAPACITY", "128")
 
 
-class Patient(io.FileIO):
-    """An output whose reader may leave, as `head` does: the rest goes nowhere, the work is finished all the same."""
-
-    def write(self, data: ReadableBuffer, /) -> int:
-        """As a file does; all of it counts as written once nobody reads."""
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            _to_nowhere(self.fileno())
-            return memoryview(data).nbytes
-
-
-def _to_nowhere(number: int) -> None:
-    """What is written to this file from now on is lost; what still waits for it at the end cannot fail again."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, number)
-    os.close(nowhere)
-
-
-def outlive_readers() -> None:
-    """Output into a pipe that is closed early ends neither a meeting nor the writing of its files, and says nothing."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper) and not stream.isatty() and _is_a_file(stream):
-            stream.flush()
-            patient = io.BufferedWriter(Patient(stream.fileno(), "w", closefd=False))
-            at_once = stream.line_buffering or stream.write_through or name == "stderr"
-            setattr(sys, name, io.TextIOWrapper(patient, stream.encoding, stream.errors, line_buffering=at_once))
-
-
-def _is_a_file(stream: io.TextIOWrapper) -> bool:
-    """Whether bytes go to the system from here, not to a test that listens."""
-    return type(getattr(stream.buffer, "raw", stream.buffer)) is io.FileIO and stream in (
-        sys.__stdout__,
-        sys.__stderr__,
-    )
-
-
 def print_anything() -> None:
     """A letter that the terminal has no sign for becomes a question mark, as with whisper's command, not an error."""
     for stream in (sys.stdout, sys.stderr):  # None where it is closed
@@ -157,5 +116,5 @@ def main() -> None:
         place = error.filename or "the output"
         click.echo(f"rapporteur: {place} cannot be used ({error.strerror}); make room or give access", err=True)
         if isinstance(getattr(getattr(sys.stdout, "buffer", None), "raw", None), Patient):
-            _to_nowhere(sys.stdout.fileno())
+            to_nowhere(sys.stdout.fileno())
         sys.exit(1)

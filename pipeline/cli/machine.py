@@ -13,7 +13,7 @@ from rich.text import Text
 
 from audio.engines import models
 from pipeline import doctor, loading
-from pipeline.cli.options import InFull, config_option
+from pipeline.cli.options import InFull, config_option, written
 from pipeline.config import DEFAULTS, effective, load, user_file
 
 
@@ -32,7 +32,7 @@ def show_config(config: Path | None) -> None:
 def _written(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"
-    return str(value).lower() if isinstance(value, bool) else str(value) or '""'
+    return written(value) or '""'
 
 
 @click.command("doctor")

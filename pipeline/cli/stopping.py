@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from pipeline.cli.outputs import to_nowhere
 from pipeline.live import Session
 
 _HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
@@ -24,7 +25,7 @@ def stopping(session: Session, *, told: Callable[[], None], again: Callable[[], 
 
     def stop(number: int, frame: FrameType | None) -> None:
         if number == _HANGUP:
-            _let_go(terminals)
+            to_nowhere(*terminals)  # every further word to it, or from it, would be an error
         elif session.stopped:
             again()
             return
@@ -42,11 +43,3 @@ def stopping(session: Session, *, told: Callable[[], None], again: Callable[[], 
         for number in numbers:
             if number != _HANGUP or not session.stopped:  # a terminal that closes must not cost the files either
                 signal.signal(number, before[number])
-
-
-def _let_go(terminals: list[int]) -> None:
-    """Every further word to the terminal, or from it, would be an error."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor in terminals:
-        os.dup2(nowhere, descriptor)
-    os.close(nowhere)
