@@ -29,6 +29,7 @@ from memory.rewriting import (
 )
 from pipeline.events import Concluded, Event, Hearing, Learned, PipelineError, Trouble
 from pipeline.minutes import minutes_of
+from pipeline.pressed import Pressed
 from pipeline.settings import AbstractionSettings
 
 ANSWER_TOKENS = 1024  # kept free for the answer
@@ -124,12 +125,14 @@ class AbstractionStage:
         self._ask, self._context = ask, context_tokens
 
     def __call__(self, past: Iterable[Event], events: Iterable[Event]) -> Iterator[Event]:
-        heard = list(past)
+        heard = Pressed()
+        for event in past:
+            heard.add(event)
         for event in events:
             if isinstance(event, Concluded):
                 yield from self.rewrite(minutes_of(heard))
             if not isinstance(event, Hearing):  # of which hours of a live meeting have tens of thousands
-                heard.append(event)
+                heard.add(event)
             yield event
 
     def rewrite(self, minutes: Minutes) -> Iterator[Event]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +112,9 @@ def ask(question: tuple[str, ...], config: Path | None, as_json: bool, most: int
             _report(document)
     hits = shelves.answers(shelf, " ".join(question), most=most)
     console = Console(highlight=False, soft_wrap=True)
+    known = cache(lambda name: minutes_of(library.events(library.meeting(name))))  # several hits share a meeting
     for hit in hits:
-        said = told(library, hit)
+        said = told(known, hit)
         if as_json:
             click.echo(json.dumps(plain_hit(hit, said), ensure_ascii=True))
             continue
@@ -145,12 +147,12 @@ class Told:
     after: tuple[str, ...]  # a decision that was taken back is no answer without that
 
 
-def told(library: Library, hit: Hit) -> Told | None:
+def told(minutes_by_name: Callable[[str], Minutes], hit: Hit) -> Told | None:
     """The quoted sentence of a hit in a meeting; None for a document, or where the journal has it no more."""
     if hit.passage.at_s is None:
         return None
     line = shelves.line_of(hit)
-    minutes = minutes_of(library.events(library.meeting(hit.passage.document)))
+    minutes = minutes_by_name(hit.passage.document)
     said = next((u for u in minutes.utterances if u.id == line), None)
     if said is None:
         return None
