@@ -16,9 +16,10 @@ from audio.checksum import sha256_of
 from audio.diarize.identity import Voiceprint
 from audio.speech import SAMPLE_RATE, Utterance
 from pipeline.cli import app
-from pipeline.events import Concluded, Event, Named, Opened, PipelineError, Said
+from pipeline.events import Concluded, Corrected, Event, Named, Opened, PipelineError, Said
 from pipeline.export import FORMATS, ExportOptions
 from pipeline.export.subtitles import SubtitleOptions
+from pipeline.journal import Journal
 from pipeline.library import Library
 from pipeline.transcript import Transcript
 from pipeline.voiceprints import Voiceprints
@@ -90,6 +91,11 @@ def test_twenty_speakers_are_listed_and_written(home: Path) -> None:
     assert exported(transcript(home), "vtt").count("<v Speaker ") == 20
 
 
+def test_they_are_listed_as_one_counts_whoever_speaks_first(home: Path) -> None:
+    held(home, spoken([(label, " Yes.") for label in ("S1", "S10", "S3", "me", "S2")]))
+    assert [row["label"] for row in rows()] == ["S1", "S2", "S3", "S10", "me"]
+
+
 def test_a_name_is_given_and_taken_away(home: Path) -> None:
     held(home, spoken(TALK))
     assert "S1 of" in run("name", "latest", "s1", " Anna ").output
@@ -149,6 +155,17 @@ def test_one_speaker_that_is_two_is_split_and_merged_again(home: Path) -> None:
     assert {u.speaker for u in transcript(home).utterances} == {"S1"}
     (home.parent / "talk.wav").unlink()
     assert "is gone or changed" in refused("split", "latest", "S1")
+
+
+@needs_weights
+def test_what_is_split_off_takes_no_name_of_a_speaker_who_was_merged(home: Path) -> None:
+    said = recorded(home, "Anna", "Ben", seconds=22)
+    library = Library(home)
+    with Journal(library.folder(library.meeting("latest"))) as journal:
+        journal.append(*(Corrected(u.id, "speaker", "S2", "speakers") for u in said), Named("S2", "Carla", "user"))
+        journal.append(*(Corrected(u.id, "speaker", "S1", "user") for u in said))  # Carla was no one: all are S1 again
+    assert run("split", "latest", "S1").exit_code == 0
+    assert transcript(home).speakers == {"S1": "Speaker 1", "S3": "Speaker 3"}
 
 
 @needs_weights

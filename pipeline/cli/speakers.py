@@ -15,10 +15,11 @@ from rich.table import Table
 
 from audio.diarize.encoder import Ge2eEncoder
 from audio.diarize.identity import Voiceprint, comparable, nearest
+from audio.diarize.turns import label_after
 from memory.corpora import MindError
 from pipeline.cli.options import InFull, config_option, json_option, library_of
 from pipeline.config import library_home, load
-from pipeline.events import Corrected, Event, Named, PipelineError
+from pipeline.events import Corrected, Event, Named, PipelineError, Said
 from pipeline.forgetting import forget_meeting, forget_person
 from pipeline.journal import Journal
 from pipeline.library import Library, Meeting
@@ -120,9 +121,9 @@ def split(meeting: str, label: str, config: Path | None) -> None:
     speaker = _label(label, transcript)
     heard = heard_again(recording_of(transcript), channels_of(transcript))
     ids = divided(heard, transcript.utterances, speaker)
-    highest = max(int(known[1:]) for known in transcript.speakers if known[1:].isdecimal())
-    _append(library, found, [Corrected(id, "speaker", f"S{highest + 1}", "user") for id in ids])
-    click.echo(f"{len(ids)} utterances of {speaker} are S{highest + 1}'s now; `rapporteur speakers merge` undoes it")
+    new = label_after([label for event in library.events(found) for label in _labels(event)])
+    _append(library, found, [Corrected(id, "speaker", new, "user") for id in ids])
+    click.echo(f"{len(ids)} utterances of {speaker} are {new}'s now; `rapporteur speakers merge` undoes it")
 
 
 @speakers.command()
@@ -211,6 +212,17 @@ def _label(given: str, transcript: Transcript) -> str:
         there = ", ".join(f"{label} ({name})" for label, name in transcript.speakers.items()) or "none"
         raise PipelineError(f'"{given}" is {"no" if not fitting else "more than one"} speaker; there are: {there}')
     return fitting[0]
+
+
+def _labels(event: Event) -> tuple[str, ...]:
+    """Every label that was ever given: one whose speaker was merged away may still have a name."""
+    match event:
+        case Said(utterance):
+            return (utterance.speaker,)
+        case Corrected(field="speaker", value=label) | Named(speaker=label):
+            return (label,)
+        case _:
+            return ()
 
 
 def _spelled(name: str) -> str:
