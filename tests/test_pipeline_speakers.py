@@ -77,10 +77,12 @@ def test_speakers_are_listed_with_time_and_confidence(home: Path) -> None:
     assert "Speaker 3" in shown
 
 
-@pytest.mark.parametrize("said", [[], spoken([("", " Who is this?")])])
-def test_nobody_is_listed_as_nobody(home: Path, said: list[Utterance]) -> None:
+@pytest.mark.parametrize(
+    ("said", "sentence"), [([], "nobody spoke"), (spoken([("", " Who is this?")]), "no speaker is known here")]
+)
+def test_nobody_is_listed_as_nobody(home: Path, said: list[Utterance], sentence: str) -> None:
     held(home, said)
-    assert "no speaker is known here" in run("list").output
+    assert sentence in run("list").output
     assert run("list", "--json", "latest").output == ""
     assert "is no speaker; there are: none" in refused("name", "latest", "S1", "Anna")
 
@@ -122,6 +124,8 @@ def test_two_of_one_name_are_told_and_no_name_looks_like_another_speaker(home: P
     assert "another speaker" in refused("name", "latest", "S2", "s3")
     assert run("name", "latest", "S2", "Mu\u0308ller").exit_code == 0
     assert transcript(home).speakers["S2"] == "Müller", "composed, as most keyboards write it"
+    assert run("name", "latest", "S2", "Ben\u2028 \x1b[31m\u202eNeb\u200d").exit_code == 0
+    assert transcript(home).speakers["S2"] == "Ben [31mNeb\u200d", "nothing that commands a terminal"
 
 
 def test_two_speakers_are_merged(home: Path) -> None:

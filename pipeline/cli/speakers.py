@@ -64,7 +64,8 @@ def list_speakers(meeting: str, config: Path | None, as_json: bool) -> None:
             click.echo(json.dumps(row, ensure_ascii=False))
         table.add_row(label, name, clock(talk_s[label]), str(count), f"{sure:.0%} sure" if sure is not None else "")
     if not as_json:
-        nobody = "no speaker is known here: transcribe with --speaker-engine embedded"
+        spoke = any(transcript.utterances)
+        nobody = "no speaker is known here: transcribe with --speaker-engine embedded" if spoke else "nobody spoke"
         Console(highlight=False).print(table if table.row_count else nobody)
 
 
@@ -226,8 +227,10 @@ def _labels(event: Event) -> tuple[str, ...]:
 
 
 def _spelled(name: str) -> str:
-    """A name without needless spaces and with composed letters, so that it is one name whoever typed it."""
-    return unicodedata.normalize("NFC", " ".join(name.split()))
+    """A name without needless spaces and with composed letters, so that it is one name whoever typed it; and without
+    what commands a terminal or turns the direction of a line (joiners of letters stay)."""
+    seen = "".join(letter for letter in " ".join(name.split()) if letter.isprintable() or letter in "\u200c\u200d")
+    return unicodedata.normalize("NFC", seen)
 
 
 def _append(library: Library, meeting: Meeting, events: list[Event]) -> None:
