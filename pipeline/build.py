@@ -94,6 +94,10 @@ def diarize_options(settings: Settings) -> DiarizeOptions:
     """How many speakers there may be."""
     wanted = settings.speakers
     if wanted.speakers:
+        if not wanted.min_speakers <= wanted.speakers <= (wanted.max_speakers or wanted.speakers):
+            raise PipelineError(
+                "speakers.speakers is not between speakers.min_speakers and speakers.max_speakers; leave those out"
+            )
         return DiarizeOptions(least=wanted.speakers, most=wanted.speakers)
     if wanted.max_speakers and wanted.min_speakers > wanted.max_speakers:
         raise PipelineError("speakers.min_speakers is above speakers.max_speakers; make it smaller or leave one out")
@@ -123,9 +127,11 @@ class Run:
         length_s = duration_s(recording)
         self._long = (length_s or 0) > FILE.longest_s
         self._able()
+        attribute = self.attribution(recording)  # refuses before there is a meeting
         journal = self._library.create(opened) if again else self._library.open_or_resume(opened)
         from_s = max(journal.resume_point.reached.values(), default=0) / SAMPLE_RATE
-        return Job(opened.title, self._events(recording, journal, series), length_s, from_s, False)
+        events = self._events(recording, journal, attribute=attribute, series=series)
+        return Job(opened.title, events, length_s, from_s, False)
 
     def _listen_in(self, recording: Path) -> None:
         """Refuse what holds no sound before a meeting is made of it or a model loaded."""
@@ -133,14 +139,16 @@ class Run:
         if next(chunks, None) is None:
             raise AudioError(f"{recording} holds no sound; check that it is the right file and was copied whole")
 
-    def _events(self, recording: Path, journal: Journal, series: str) -> Iterator[Event]:
+    def _events(
+        self, recording: Path, journal: Journal, *, attribute: Attribute | None, series: str
+    ) -> Iterator[Event]:
         """What the journal has already, at least Opened, then what is heard now."""
         with journal:
             past = list(read(journal.path))
             yield from _read_from(str(recording.absolute()), past)
             chunks = file_source(recording, channels=self._settings.audio.channels)
             stages = self._stages(journal.path.parent, series)
-            parts = replace(self._parts, attribute=self.attribution(recording), stages=stages)
+            parts = replace(self._parts, attribute=attribute, stages=stages)
             yield from keep(meet(chunks, parts, journal.resume_point, past), journal)
 
     def attribution(self, recording: Path | None) -> Attribute | None:
@@ -150,9 +158,12 @@ class Run:
         if wanted.engine == "off":
             return None
         if wanted.engine == "pyannote":
-            from audio.diarize.pyannote import named
+            from audio.diarize import pyannote
 
-            named(wanted.pipeline)  # before a recording is heard to its end, not after
+            pyannote.named(wanted.pipeline)  # before a recording is heard to its end, not after
+            if recording:
+                offline = self._settings.recognition.offline
+                pyannote.ready(wanted.pipeline, allowed=wanted.sha256, offline=offline)
         if wanted.engine == "auto" and not weights().is_file():
             self._warn(f"speakers are not told apart, for the voice encoder is missing; {ENCODER_ADVICE}")
             return None
@@ -272,10 +283,12 @@ class Run:
         opened = replace(self._opened_now(wanted.title), source=wanted.source)
         if wanted.began:
             opened = replace(opened, began=wanted.began.isoformat(timespec="seconds"))
+        attribute = self.attribution(None)  # refuses before there is a meeting
         journal = self._library.create(opened)
         folder = journal.path.parent
         session = Session(source, tape(folder), room=room)
-        parts = replace(self._live_parts(session, transcriber), stages=self._stages(folder, wanted.series))
+        parts = self._live_parts(session, transcriber)
+        parts = replace(parts, attribute=attribute, stages=self._stages(folder, wanted.series))
         return LiveJob(wanted.title, self._live_events(session, parts, journal), session, folder)
 
     def complete(self, folder: Path, chunks: Iterable[AudioChunk]) -> Iterator[Event]:
@@ -320,7 +333,7 @@ class Run:
             recognizer = Recognizer(engine, self._options, first_id=resume.next_utterance)
             return caption(heard, recognizer, engine, options=options.options(), behind_s=session.behind_s)
 
-        return Parts(segmented, recognized, self.attribution(None))
+        return Parts(segmented, recognized)
 
     @cached_property
     def _transcriber(self) -> LiveTranscriber:

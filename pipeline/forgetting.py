@@ -18,10 +18,10 @@ from audio.speech import Utterance
 from pipeline.events import Event, Named, Opened, PipelineError, Said
 from pipeline.export import FORMATS, minutes
 from pipeline.inputs import received
-from pipeline.journal import rewrite
+from pipeline.journal import lock, rewrite
 from pipeline.library import MEETINGS, Library, Meeting
 from pipeline.mind import BEFORE, STATE
-from pipeline.series import lists
+from pipeline.series import FOLDER, lists
 from pipeline.voiceprints import Voiceprints, overwritten
 from retrieval import documents
 from retrieval.passage import ShelfError
@@ -57,10 +57,12 @@ def forget_meeting(meeting: Meeting, library: Library, shelf: Callable[[], Shelf
     if (library.home / "shelf").is_dir():
         shelf().drop(meeting.id)
     gone = _unremembered([meeting.id], library, warn)
-    for path, listed in lists(library.home, lambda _: None):  # they were told just now
-        if listed and meeting.id in listed["meetings"]:
-            kept = [id for id in listed["meetings"] if id != meeting.id]
-            _written(path, json.dumps({**listed, "meetings": kept}))
+    if (library.home / FOLDER).is_dir():
+        with lock(library.home / FOLDER, wait=True):
+            for path, listed in lists(library.home, lambda _: None):  # they were told just now
+                if listed and meeting.id in listed["meetings"]:
+                    kept = [id for id in listed["meetings"] if id != meeting.id]
+                    _written(path, json.dumps({**listed, "meetings": kept}))
     return gone
 
 
@@ -81,25 +83,27 @@ def forget_person(
     shelf: Callable[[], Shelf],
     warn: Callable[[str], None],
 ) -> Forgotten:
-    """Forget a person in the library and in the named folders of exports.
+    """Forget a person in the library and in the named folders of exports; nothing is begun while a meeting is written.
 
+    The journals come after all that is made of them: they say, after a break, what there is to forget.
     Raises PipelineError or ShelfError where a disk refuses.
     """
     name, exports = name.strip(), tuple(exports)
     if not name:
         raise PipelineError("nobody can be forgotten without a name; give it with --person")
     mention = mentions(name)
+    without = lambda event: _without(event, mention)
+    changed = [m for m in library.meetings() if rewrite(library.folder(m), without, dry=True)]
     prints = Voiceprints(library.home).forget(name, warn=warn)
-    changes = {m.id: rewrite(library.folder(m), lambda event: _without(event, mention)) for m in library.meetings()}
-    changed = [id for id, count in changes.items() if count]
-    memories = _unremembered(changed, library, warn)
+    memories = _unremembered([m.id for m in changed], library, warn)
     if changed and (library.home / "shelf").is_dir():
-        for id in changed:  # what is asked for next puts them there again, without the name
-            shelf().drop(id)
+        for meeting in changed:  # what is asked for next puts them there again, without the name
+            shelf().drop(meeting.id)
+    events = sum(rewrite(library.folder(m), without) for m in changed)
     written = tuple(path for folder in exports for path in _exports(folder) if _rewritten(path, mention))
     library.reindex()
     left = {path for folder in (library.home, *exports) for path in _holding(folder, name, mention)}
-    return Forgotten(prints, sum(changes.values()), len(changed), memories, written, tuple(sorted(left)))
+    return Forgotten(prints, events, len(changed), memories, written, tuple(sorted(left)))
 
 
 def mentions(name: str) -> re.Pattern[str]:

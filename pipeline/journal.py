@@ -91,8 +91,11 @@ def read(path: Path) -> Iterator[Event]:
         ) from error
 
 
-def lock(folder: Path) -> BinaryIO:
-    """The right to write this meeting, held until the returned file is closed or the process ends, however it ends."""
+def lock(folder: Path, *, wait: bool = False) -> BinaryIO:
+    """The right to write this folder, held until the returned file is closed or the process ends, however it ends.
+
+    Where another has it: PipelineError for a meeting, which may take hours, or with `wait` once it is free.
+    """
     path = folder / LOCK
     try:
         file = path.open("ab")
@@ -100,9 +103,9 @@ def lock(folder: Path) -> BinaryIO:
         raise _unwritable(path, error) from error
     try:
         if sys.platform == "win32":
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # waits 10 s
         else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError) as error:  # as Unix and Windows call a lock that is taken
         file.close()
         raise PipelineError(
@@ -116,9 +119,10 @@ def lock(folder: Path) -> BinaryIO:
     return file
 
 
-def rewrite(folder: Path, change: Callable[[Event], Event | None]) -> int:
+def rewrite(folder: Path, change: Callable[[Event], Event | None], *, dry: bool = False) -> int:
     """Every event of a meeting as `change` wants it, None = gone; returns how many are no longer as they were.
 
+    `dry` only counts them, and shows that nobody else is writing.
     The new journal takes the place of the old one at once, whose bytes are then overwritten where the disk writes in
     place (not on Windows). Damaged lines, which nobody can check, go. Raises PipelineError as `Journal` does.
     """
@@ -133,6 +137,9 @@ def rewrite(folder: Path, change: Callable[[Event], Event | None]) -> int:
             )
             if lines == before:
                 return 0
+            count = sum(old != new for _, old, new in kept) or 1
+            if dry:
+                return count
             fresh = path.with_suffix(".mended")
             with fresh.open("wb", buffering=0) as file:
                 _write(file, lines)
@@ -145,7 +152,7 @@ def rewrite(folder: Path, change: Callable[[Event], Event | None]) -> int:
             sync_folder(folder)
         except OSError as error:
             raise _unwritable(path, error) from error
-    return sum(old != new for _, old, new in kept) or 1
+    return count
 
 
 def _undamaged(line: bytes, event: Event) -> bool:

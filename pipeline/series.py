@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from audio.stretches import replace_whole
 from memory.notes import Item
 from pipeline.events import Named, PipelineError
+from pipeline.journal import lock
 from pipeline.library import Library, slug
 from pipeline.mind import heard_again
 from pipeline.minutes import carried_over, minutes_of
@@ -50,12 +51,13 @@ class Series:
 
     def join(self, meeting: str) -> None:
         """This meeting belongs to the series from now on. Raises PipelineError where the disk refuses."""
-        joined = self.meetings()
-        if meeting in joined:
+        if meeting in self.meetings():
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            replace_whole(self.path, json.dumps({"name": self.name, "meetings": [*joined, meeting]}).encode())
+            with lock(self.path.parent, wait=True):  # another meeting may join at the same moment
+                listed = {"name": self.name, "meetings": [*self.meetings(), meeting]}
+                replace_whole(self.path, json.dumps(listed).encode())
         except OSError as error:
             raise PipelineError(
                 f"{self.path} cannot be written ({error.strerror}); make room or give access"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,7 +27,7 @@ class Transcript:
     model: str
     utterances: tuple[Utterance, ...]  # shown, by start
     suppressed: tuple[Utterance, ...]  # kept but not shown, by start; each says why
-    speakers: Mapping[str, str] = field(default_factory=dict)  # label -> name to show, in the order they first speak
+    speakers: Mapping[str, str] = field(default_factory=dict)  # label -> name to show, S1 before S2 before S10
     recognised: Mapping[str, float] = field(default_factory=dict)  # label -> confidence, where a voiceprint named it
 
     def talk_s(self) -> dict[str, float]:
@@ -67,7 +68,7 @@ class Transcript:
                 case Concluded():
                     duration_s = event.duration_s
         spoken = sorted((_labelled(_corrected(u, texts), labels) for u in said.values()), key=lambda u: u.start_s)
-        present = list(dict.fromkeys(u.speaker for u in spoken if u.speaker and not u.suppressed))
+        present = sorted({u.speaker for u in spoken if u.speaker and not u.suppressed}, key=_counted)
         by_voice = {label: names[label].confidence for label in present if label in names and names[label].name}
         return cls(
             meeting=opened.meeting,
@@ -90,6 +91,11 @@ def display_name(label: str, named: Named | None = None) -> str:
     """The name, or "Speaker 3" for an "S3" that has none."""
     unnamed = f"Speaker {label[1:]}" if label[:1] == "S" and label[1:].isdecimal() else label
     return named.name if named and named.name else unnamed
+
+
+def _counted(label: str) -> tuple[int, str]:
+    """Sorts labels as one counts: who came second may be the third to speak, and "S3" before "S2" looks like a slip."""
+    return (int(label[1:]), "") if label[:1] == "S" and label[1:].isdecimal() else (sys.maxsize, label)
 
 
 def said_before(past: Iterable[Event]) -> list[Utterance]:

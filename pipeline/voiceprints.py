@@ -12,13 +12,15 @@ import json
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from audio.diarize.identity import USUAL, Voiceprint
+from audio.diarize.encoder import OLDER, PLAIN, Ge2eEncoder
+from audio.diarize.identity import USUAL, Voiceprint, comparable, point
 from pipeline.events import PipelineError
 
 SUFFIX = ".voice.json"
@@ -69,15 +71,17 @@ class Voiceprints:
             "embedding": base64.b64encode(np.asarray(voice.embedding, "<f4").tobytes()).decode("ascii"),
         }
         path = self.folder / f"{secrets.token_hex(6)}{SUFFIX}"
+        part = path.with_suffix(".part")
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            part = path.with_suffix(".part")
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
                 json.dump(record, file, ensure_ascii=False)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
         except OSError as error:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise PipelineError(f"{path} could not be written ({error.strerror}); make room or give access") from error
         return path
 
@@ -124,6 +128,8 @@ def _read(path: Path) -> Enrolled:
     norm = float(np.linalg.norm(embedding)) if len(embedding) else 0.0
     if not np.isfinite(norm) or norm == 0 or not str(record["person"]):
         raise ValueError
+    if comparable(str(record["encoder"]), Ge2eEncoder.name):
+        point(embedding, PLAIN if record["encoder"] in OLDER else Ge2eEncoder.name)  # ValueError: too short for these
     nearest = float(record.get("nearest", USUAL))  # older ones do not say
     if not -1 <= nearest <= 1:
         raise ValueError

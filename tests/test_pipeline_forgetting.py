@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from audio.diarize.identity import Voiceprint
 from audio.speech import Scores, Utterance, Word
+from pipeline import forgetting
 from pipeline import shelf as shelves
 from pipeline.cli import app
 from pipeline.config import load
@@ -21,6 +22,7 @@ from pipeline.events import Concluded, Corrected, Event, Learned, Marked, Named,
 from pipeline.export import FORMATS, write
 from pipeline.export import minutes as minutes_files
 from pipeline.forgetting import forget_person, mentions
+from pipeline.journal import Journal, rewrite
 from pipeline.library import Library
 from pipeline.loading import load_mind
 from pipeline.mind import STATE, remember
@@ -262,3 +264,38 @@ def test_a_meeting_is_asked_for_before_it_goes(home: Path) -> None:
     damaged.write_text("{")
     assert CliRunner().invoke(app, ["forget", gone], input="y\n").exit_code == 0
     assert damaged.read_text() == "{"
+
+
+def test_while_a_meeting_runs_nothing_is_forgotten_by_halves(home: Path) -> None:
+    first = held(home, "running", TALK, *NOTES)
+    held(home, "over", TALK, *NOTES)
+    Voiceprints(home).add(Voiceprint(NAME, "e1", VOICE), enrolled="2026-03-01", consent="agreed", speech_s=20)
+    there = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    with Journal(Library(home).folder(Library(home).meeting(first))):
+        refused = run("forget", "--person", NAME, "--yes")
+    assert isinstance(refused.exception, PipelineError)
+    assert "is being written" in str(refused.exception)
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.suffix != ".lock" and path.is_file()} == {
+        path: content for path, content in there.items() if path.suffix != ".lock"
+    }
+
+
+def test_what_a_break_left_is_forgotten_the_next_time(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal says what else there is to forget, so that it must not lose the name before the memories are gone."""
+    held(home, "one", TALK, *NOTES)
+    held(home, "two", TALK, *NOTES)
+    rewritten: list[Path] = []
+
+    def breaking(folder: Path, change: Callable[[Event], Event | None], *, dry: bool = False) -> int:
+        if not dry:
+            rewritten.append(folder)
+            if len(rewritten) == 2:
+                raise PipelineError("the disk is full")
+        return rewrite(folder, change, dry=dry)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(forgetting, "rewrite", breaking)
+        assert run("forget", "--person", NAME, "--yes").exit_code != 0
+    assert run("forget", "--person", NAME, "--yes").exit_code == 0
+    assert [path for path in home.rglob("*.safetensors") if path.parent.parent.name == "meetings"] == []
+    assert holding(home, *spelled(NAME)) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,15 @@ def test_two_series_never_share_a_file(tmp_path: Path, one: str, other: str) -> 
 
 def test_a_plain_name_is_the_name_of_its_file(tmp_path: Path) -> None:
     assert [Series(name, Library(tmp_path)).path.stem for name in ("Weekly sync", "Café")] == ["weekly-sync", "cafe"]
+
+
+def test_meetings_that_join_at_the_same_moment_are_all_in_the_series(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    ids = []
+    for _ in range(24):
+        with library.create(OPENED) as journal:
+            ids.append(journal.path.parent.name)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(Series("Weekly", library).join, ids))
+    assert sorted(Series("Weekly", library).meetings()) == sorted(ids)

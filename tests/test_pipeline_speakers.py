@@ -16,9 +16,10 @@ from audio.checksum import sha256_of
 from audio.diarize.identity import Voiceprint
 from audio.speech import SAMPLE_RATE, Utterance
 from pipeline.cli import app
-from pipeline.events import Concluded, Event, Named, Opened, PipelineError, Said
+from pipeline.events import Concluded, Corrected, Event, Named, Opened, PipelineError, Said
 from pipeline.export import FORMATS, ExportOptions
 from pipeline.export.subtitles import SubtitleOptions
+from pipeline.journal import Journal
 from pipeline.library import Library
 from pipeline.transcript import Transcript
 from pipeline.voiceprints import Voiceprints
@@ -76,10 +77,12 @@ def test_speakers_are_listed_with_time_and_confidence(home: Path) -> None:
     assert "Speaker 3" in shown
 
 
-@pytest.mark.parametrize("said", [[], spoken([("", " Who is this?")])])
-def test_nobody_is_listed_as_nobody(home: Path, said: list[Utterance]) -> None:
+@pytest.mark.parametrize(
+    ("said", "sentence"), [([], "nobody spoke"), (spoken([("", " Who is this?")]), "no speaker is known here")]
+)
+def test_nobody_is_listed_as_nobody(home: Path, said: list[Utterance], sentence: str) -> None:
     held(home, said)
-    assert "no speaker is known here" in run("list").output
+    assert sentence in run("list").output
     assert run("list", "--json", "latest").output == ""
     assert "is no speaker; there are: none" in refused("name", "latest", "S1", "Anna")
 
@@ -88,6 +91,11 @@ def test_twenty_speakers_are_listed_and_written(home: Path) -> None:
     held(home, spoken([(f"S{n}", f" I am {n}.") for n in range(1, 21)]))
     assert [row["name"] for row in rows()] == [f"Speaker {n}" for n in range(1, 21)]
     assert exported(transcript(home), "vtt").count("<v Speaker ") == 20
+
+
+def test_they_are_listed_as_one_counts_whoever_speaks_first(home: Path) -> None:
+    held(home, spoken([(label, " Yes.") for label in ("S1", "S10", "S3", "me", "S2")]))
+    assert [row["label"] for row in rows()] == ["S1", "S2", "S3", "S10", "me"]
 
 
 def test_a_name_is_given_and_taken_away(home: Path) -> None:
@@ -116,6 +124,8 @@ def test_two_of_one_name_are_told_and_no_name_looks_like_another_speaker(home: P
     assert "another speaker" in refused("name", "latest", "S2", "s3")
     assert run("name", "latest", "S2", "Mu\u0308ller").exit_code == 0
     assert transcript(home).speakers["S2"] == "Müller", "composed, as most keyboards write it"
+    assert run("name", "latest", "S2", "Ben\u2028 \x1b[31m\u202eNeb\u200d").exit_code == 0
+    assert transcript(home).speakers["S2"] == "Ben [31mNeb\u200d", "nothing that commands a terminal"
 
 
 def test_two_speakers_are_merged(home: Path) -> None:
@@ -149,6 +159,17 @@ def test_one_speaker_that_is_two_is_split_and_merged_again(home: Path) -> None:
     assert {u.speaker for u in transcript(home).utterances} == {"S1"}
     (home.parent / "talk.wav").unlink()
     assert "is gone or changed" in refused("split", "latest", "S1")
+
+
+@needs_weights
+def test_what_is_split_off_takes_no_name_of_a_speaker_who_was_merged(home: Path) -> None:
+    said = recorded(home, "Anna", "Ben", seconds=22)
+    library = Library(home)
+    with Journal(library.folder(library.meeting("latest"))) as journal:
+        journal.append(*(Corrected(u.id, "speaker", "S2", "speakers") for u in said), Named("S2", "Carla", "user"))
+        journal.append(*(Corrected(u.id, "speaker", "S1", "user") for u in said))  # Carla was no one: all are S1 again
+    assert run("split", "latest", "S1").exit_code == 0
+    assert transcript(home).speakers == {"S1": "Speaker 1", "S3": "Speaker 3"}
 
 
 @needs_weights

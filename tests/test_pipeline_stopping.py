@@ -61,3 +61,36 @@ def test_a_terminate_signal_ends_the_recording_and_its_files_are_written(tmp_pat
     assert process.wait(120) == 0
     assert list((tmp_path / "home").rglob("recording.flac"))
     os.close(ours)
+
+
+LEFT = """
+import sys
+import click, ctranslate2, numpy
+from pipeline import cli
+from pipeline.__main__ import main
+from pipeline.relay import ahead
+
+numbers = ctranslate2.StorageView.from_array(numpy.zeros((1000, 1000), numpy.float32))
+kinds = ctranslate2.DataType.float16, ctranslate2.DataType.float32
+
+def worked():
+    while True:
+        numbers.to(kinds[0]).to(kinds[1])
+        yield "a word"
+
+@click.command("left")
+def left():
+    next(ahead(worked(), room=1_000_000))
+    raise KeyboardInterrupt
+
+cli.app.add_command(left)
+sys.argv = ["rapporteur", "left"]
+main()
+"""
+
+
+def test_leaving_while_the_recogniser_works_is_no_crash() -> None:
+    done = subprocess.run([sys.executable, "-c", LEFT], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "what was said so far is kept" in done.stderr
+    assert "terminate" not in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import stat
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audio.diarize.encoder import PLAIN, Ge2eEncoder
+from audio.diarize.encoder import OLDER, PLAIN, Ge2eEncoder
 from audio.diarize.identity import Voiceprint, identify
 from pipeline.events import PipelineError
 from pipeline.voiceprints import SUFFIX, Voiceprints
@@ -152,3 +153,23 @@ def test_prints_with_traits_and_without_are_read_beside_each_other_and_forgotten
     }
     assert store.forget("anna", warn=nobody_warned) == 2
     assert list(store.folder.glob("*")) == []
+
+
+@pytest.mark.parametrize("encoder", [Ge2eEncoder.name, PLAIN, *OLDER])
+def test_one_that_is_too_short_for_its_encoder_is_damaged(tmp_path: Path, encoder: str) -> None:
+    """It would break off the meeting in which it is compared."""
+    store, told = Voiceprints(tmp_path), list[str]()
+    keep(store, voice("Anna", encoder=encoder), voice("Ben"))
+    assert [kept.voice.person for kept in store.enrolled(warn=told.append)] == ["Ben"]
+    assert "is damaged and was left out" in told[0]
+
+
+def test_a_full_disk_leaves_no_part_of_a_voice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store = Voiceprints(tmp_path)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(PipelineError, match="No space left on device"):
+        keep(store, voice("Anna"))
+    assert list(store.folder.iterdir()) == []

@@ -14,6 +14,7 @@ import sys
 import types
 import warnings
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ KNOWN: frozenset[str] = frozenset()  # none could be checked here; speakers.sha2
 _PIPELINES = {"pyannote.audio.pipelines.SpeakerDiarization"}
 _MODELS = ("segmentation", "embedding", "plda")
 _PLAIN = {"pipeline", "params", "version", "dependencies", "freeze"}  # keys that bring no program
+_ADVICE = "install it with `pip install rapporteur[diarize]`, or use the embedded engine"
 PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".npz", ".npy"})
 
 
@@ -85,6 +87,13 @@ def named(pipeline: str) -> None:
     """Raises AudioError where the settings name no pipeline."""
     if not pipeline:
         raise AudioError(f"pyannote needs a pipeline; set speakers.pipeline to a folder or to {OFFICIAL}")
+
+
+def ready(pipeline: str, *, allowed: Sequence[str], offline: bool) -> None:
+    """Raises AudioError, as `diarize` would, where it is clear before anything is heard that it could not be used."""
+    _trusted(_folder(pipeline, offline=offline), allowed)
+    if find_spec("pyannote") is None or find_spec("pyannote.audio") is None:
+        raise AudioError(f"pyannote.audio is not installed; {_ADVICE}")
 
 
 def _folder(pipeline: str, *, offline: bool) -> Path:
@@ -156,10 +165,7 @@ def _load(folder: Path) -> Any:
             pipelines = importlib.import_module("pyannote.audio")
             loaded = pipelines.Pipeline.from_pretrained(folder)
     except (ImportError, OSError) as error:
-        raise AudioError(
-            f"pyannote.audio cannot be used ({type(error).__name__}: {error}); install it with "
-            "`pip install rapporteur[diarize]`, or use the embedded engine"
-        ) from error
+        raise AudioError(f"pyannote.audio cannot be used ({type(error).__name__}: {error}); {_ADVICE}") from error
     if loaded is None:
         raise AudioError(f"{folder} is no pyannote pipeline that can be loaded; download it again")
     return loaded

@@ -15,10 +15,11 @@ from rich.table import Table
 
 from audio.diarize.encoder import Ge2eEncoder
 from audio.diarize.identity import Voiceprint, comparable, nearest
+from audio.diarize.turns import label_after
 from memory.corpora import MindError
 from pipeline.cli.options import InFull, config_option, json_option, library_of
 from pipeline.config import library_home, load
-from pipeline.events import Corrected, Event, Named, PipelineError
+from pipeline.events import Corrected, Event, Named, PipelineError, Said
 from pipeline.forgetting import forget_meeting, forget_person
 from pipeline.journal import Journal
 from pipeline.library import Library, Meeting
@@ -63,7 +64,8 @@ def list_speakers(meeting: str, config: Path | None, as_json: bool) -> None:
             click.echo(json.dumps(row, ensure_ascii=False))
         table.add_row(label, name, clock(talk_s[label]), str(count), f"{sure:.0%} sure" if sure is not None else "")
     if not as_json:
-        nobody = "no speaker is known here: transcribe with --speaker-engine embedded"
+        spoke = any(transcript.utterances)
+        nobody = "no speaker is known here: transcribe with --speaker-engine embedded" if spoke else "nobody spoke"
         Console(highlight=False).print(table if table.row_count else nobody)
 
 
@@ -120,9 +122,9 @@ def split(meeting: str, label: str, config: Path | None) -> None:
     speaker = _label(label, transcript)
     heard = heard_again(recording_of(transcript), channels_of(transcript))
     ids = divided(heard, transcript.utterances, speaker)
-    highest = max(int(known[1:]) for known in transcript.speakers if known[1:].isdecimal())
-    _append(library, found, [Corrected(id, "speaker", f"S{highest + 1}", "user") for id in ids])
-    click.echo(f"{len(ids)} utterances of {speaker} are S{highest + 1}'s now; `rapporteur speakers merge` undoes it")
+    new = label_after([label for event in library.events(found) for label in _labels(event)])
+    _append(library, found, [Corrected(id, "speaker", new, "user") for id in ids])
+    click.echo(f"{len(ids)} utterances of {speaker} are {new}'s now; `rapporteur speakers merge` undoes it")
 
 
 @speakers.command()
@@ -213,9 +215,22 @@ def _label(given: str, transcript: Transcript) -> str:
     return fitting[0]
 
 
+def _labels(event: Event) -> tuple[str, ...]:
+    """Every label that was ever given: one whose speaker was merged away may still have a name."""
+    match event:
+        case Said(utterance):
+            return (utterance.speaker,)
+        case Corrected(field="speaker", value=label) | Named(speaker=label):
+            return (label,)
+        case _:
+            return ()
+
+
 def _spelled(name: str) -> str:
-    """A name without needless spaces and with composed letters, so that it is one name whoever typed it."""
-    return unicodedata.normalize("NFC", " ".join(name.split()))
+    """A name without needless spaces and with composed letters, so that it is one name whoever typed it; and without
+    what commands a terminal or turns the direction of a line (joiners of letters stay)."""
+    seen = "".join(letter for letter in " ".join(name.split()) if letter.isprintable() or letter in "\u200c\u200d")
+    return unicodedata.normalize("NFC", seen)
 
 
 def _append(library: Library, meeting: Meeting, events: list[Event]) -> None:
