@@ -200,9 +200,7 @@ class Asked(nn.Module):
         super().__init__()
         self.memory, self.switches = MemoryTransformer(sizes), switches
         self.answer = nn.Linear(sizes.d, len(NAMES) + 1)
-        nn.init.zeros_(
-            self.memory.tokens.gate.bias
-        )  # at 2.2 tokens are written at a tenth, and nothing is learnt of them
+        nn.init.zeros_(self.memory.tokens.gate.bias)  # at 2.2 tokens take up a tenth, and are learnt more slowly
         self.memory.encoder.ahead.requires_grad_(False).weight.data.zero_()  # what follows is no part of these tasks
 
     def forward(self, rounds: Sequence[Round]) -> Iterator[tuple[Tensor, Tensor]]:
