@@ -36,6 +36,7 @@ from memory.custody import (
     pool_of,
     row,
     rows,
+    schooled,
     script,
     tally,
     train,
@@ -133,7 +134,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="annotated meetings whose talk is the background")
     parser.add_argument("--held", type=Path, required=True, help="other meetings, for the exams")
     parser.add_argument("--only", nargs="*", default=list(KINDS), help=f"some of: {', '.join(KINDS)}")
-    parser.add_argument("--seed", type=int, default=0)
+    schooled(parser)
     given = parser.parse_args()
     torch.set_num_threads(1)
     say = partial(print, flush=True)
@@ -147,7 +148,7 @@ def main() -> None:
             continue
         torch.manual_seed(given.seed)
         rival = Public(cache=KINDS[name])
-        train(rival, pool, seed=given.seed, say=say)
+        train(rival, pool, seed=given.seed, say=say, steps=given.steps, rate=given.rate)
         for line in rows(name, rival, held, seed=given.seed):
             say(line)
 

@@ -221,6 +221,7 @@ def train(
     say: Callable[[str], None],
     stages: Sequence[Course] = STAGES,
     steps: int = STEPS,
+    rate: float = RATE,
 ) -> int:
     """Stage after stage, as far as `steps` go; the same for every rival, deterministic under the seed.
 
@@ -230,7 +231,7 @@ def train(
     for module in rival.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0  # a word that is lost is a wrong label here
-    optimizer = _optimizer(rival)
+    optimizer = _optimizer(rival, rate)
     stage, since, began = 0, 0, time.monotonic()
     scores: list[float] = []
     for done in range(1, steps + 1):
@@ -251,15 +252,15 @@ def train(
     return stage
 
 
-def _optimizer(rival: nn.Module) -> torch.optim.AdamW:
+def _optimizer(rival: nn.Module, rate: float) -> torch.optim.AdamW:
     named = [(name, weight) for name, weight in rival.named_parameters() if weight.requires_grad]
     gates = [weight for name, weight in named if any(gate in name for gate in GATES)]
     others = [weight for name, weight in named if not any(gate in name for gate in GATES)]
     groups = [
-        {"params": others, "weight_decay": 0.01, "most": RATE},
-        {"params": gates, "weight_decay": 0.0, "most": RATE * FASTER},
+        {"params": others, "weight_decay": 0.01, "most": rate},
+        {"params": gates, "weight_decay": 0.0, "most": rate * FASTER},
     ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=RATE)
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=rate)
 
 
 def _lesson(rival: nn.Module, rounds: list[Round]) -> tuple[Tensor, float]:
@@ -343,13 +344,20 @@ def row(name: str, course: Course, mark: Marked) -> str:
     )
 
 
+def schooled(parser: argparse.ArgumentParser) -> None:
+    """The options of training."""
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--rate", type=float, default=RATE, help="of learning, at its highest")
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m memory.custody", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="annotated meetings whose talk is the background")
     parser.add_argument("--held", type=Path, help="other meetings, whose talk is the background of the exams")
     parser.add_argument("--only", nargs="*", default=list(BANKS), help=f"some of: {', '.join(BANKS)}")
-    parser.add_argument("--seed", type=int, default=0)
+    schooled(parser)
     given = parser.parse_args()
     torch.set_num_threads(1)
     say = partial(print, flush=True)
@@ -359,7 +367,7 @@ def main() -> None:
     for name in given.only:
         torch.manual_seed(given.seed)
         rival = Asked(BANKS[name])
-        train(rival, pool, seed=given.seed, say=lambda line: print(line, flush=True))
+        train(rival, pool, seed=given.seed, say=say, steps=given.steps, rate=given.rate)
         for line in rows(name, rival, held, seed=given.seed):
             say(line)
 
