@@ -1,7 +1,9 @@
 """`python -m memory.custody`: who has it now? Tasks given out, moved and asked for much later, over real talk.
 
 A test of memory with known answers: templated sentences are put between the utterances of annotated meetings. Nothing
-of it is shipped. Every rival is trained alike: the same sentences, steps and optimiser, the same encoder of utterances.
+of it is shipped. Every rival is trained alike: the same sentences, steps, curriculum and optimiser, the same encoder of
+utterances. A stage of the curriculum begins where the one before it is learnt, as recurrent memories need (Bulatov et
+al. 2023, 2304.11062; Rodkin et al. 2024, 2407.04841: skipping stages is what fails).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -35,7 +38,7 @@ MOVED = ("give the {what} to {who} instead", "no , {who} takes over the {what}")
 TALK = ("{who} likes the {what}", "{who} asked about the {what}")  # names beside a task that is not given out
 ASKED = ("who has the {what} ?", "who does the {what} now ?")
 SIZES = Sizes(
-    d=64, heads=2, words=32, grams=32, segment=16, cache=64, tokens=8, value=48, archive=64, archived=32, writes=12
+    d=64, heads=2, words=32, grams=32, segment=16, cache=64, tokens=8, value=48, archive=64, archived=32, writes=16
 )
 BANKS = {  # each rival is the same network with only these banks
     "item slots": Switches(cache=True, tokens=False, slots=True, archive=False),
@@ -53,13 +56,20 @@ class Course:
 
     things: int  # tasks given out
     segments: int
-    questions: int = 2  # a segment
+    questions: int = 4  # a segment
     late: bool = False  # all questions in the last segment, all facts in the first four
     streams: int = 16
 
 
-STAGES = ((Course(1, 1), 100), (Course(2, 2), 150), (Course(4, 4), 150), (Course(8, 4), 200))  # and steps of each
-RATE = 4e-3
+STAGES = (
+    Course(1, 1),
+    *(Course(things, 2) for things in (1, 2)),
+    *(Course(things, 4, streams=8) for things in (2, 4, 8, 16, 32)),
+)  # one after another; the last takes the steps that are left
+STEPS = 1200
+LEARNT, WINDOW = 0.95, 40  # share of right answers, over so many steps, from which the next stage begins
+RATE, WARMING = 3e-3, 50  # the highest rate of learning, and the steps until it is reached
+GATES, FASTER = ("tokens.gate", "archive.gate", "slots.write", "slots.strength"), 5.0  # gates learn faster, undecayed
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,9 @@ class Round:
 
 
 @dataclass(frozen=True)
-class _Line:
+class Line:
+    """A sentence that is put between those of the meeting."""
+
     text: str
     what: int = -1
     who: int = -1  # who has it from here on
@@ -82,16 +94,16 @@ class _Line:
 
 def episode(rng: np.random.Generator, pool: Sequence[Ints], course: Course, size: int) -> list[Round]:
     """`course.segments` rounds of `size` utterances, drawn anew."""
-    scripts = [_script(rng, course, size) for _ in range(course.streams)]
+    scripts = [script(rng, course, size) for _ in range(course.streams)]
     starts = rng.integers(len(pool), size=course.streams)
     rounds = []
     for number in range(course.segments):
         said: list[Ints] = []
         labels = np.full((3, course.streams, size), MISSING)
-        for row, (script, answers) in enumerate(scripts):
+        for row, (lines, answers) in enumerate(scripts):
             for column in range(size + LOOKAHEAD):
                 at = number * size + column
-                line = script.get(at)
+                line = lines.get(at)
                 told = word_buckets(line.text.split()) if line else pool[(starts[row] + at) % len(pool)]
                 said.append(np.asarray(told, np.int64))
                 if line and column < size:
@@ -119,13 +131,13 @@ def _round(said: list[Ints], labels: Ints, size: int) -> Round:
     return Round(segment, answer, moved > 0, told > 0)
 
 
-def _script(rng: np.random.Generator, course: Course, size: int) -> tuple[dict[int, _Line], dict[int, tuple[int, int]]]:
+def script(rng: np.random.Generator, course: Course, size: int) -> tuple[dict[int, Line], dict[int, tuple[int, int]]]:
     """(lines by utterance, by utterance of a question the answer and whether the task had moved)."""
     total = course.segments * size
     early = min(4, course.segments) * size if course.late else total
-    lines: dict[int, _Line] = {}
+    lines: dict[int, Line] = {}
 
-    def put(first: int, stop: int, line: _Line) -> int:
+    def put(first: int, stop: int, line: Line) -> int:
         at = int(rng.integers(first, max(stop, first + 1)))
         while at in lines:
             at += 1
@@ -143,25 +155,25 @@ def _script(rng: np.random.Generator, course: Course, size: int) -> tuple[dict[i
     asked = [course.segments - 1] * 3 if course.late else range(course.segments)
     for number in asked:
         for _ in range(course.questions):
-            at = put(number * size, (number + 1) * size, _Line(""))
+            at = put(number * size, (number + 1) * size, Line(""))
             given = [line.what for when, line in lines.items() if when < at and line.who >= 0]
             never = not given or rng.random() < 0.2
             what = int(rng.choice(order[course.things :] if never else given))
             if at < total:
-                lines[at] = _Line(_pick(rng, ASKED).format(what=THINGS[what]), what, asks=True)
+                lines[at] = Line(_pick(rng, ASKED).format(what=THINGS[what]), what, asks=True)
     return lines, _answers(lines)
 
 
-def _given(rng: np.random.Generator, what: int, forms: Sequence[str]) -> _Line:
+def _given(rng: np.random.Generator, what: int, forms: Sequence[str]) -> Line:
     who = int(rng.integers(len(NAMES)))
-    return _Line(_pick(rng, forms).format(who=NAMES[who], what=THINGS[what]), what, who)
+    return Line(_pick(rng, forms).format(who=NAMES[who], what=THINGS[what]), what, who)
 
 
 def _pick(rng: np.random.Generator, forms: Sequence[str]) -> str:
     return forms[int(rng.integers(len(forms)))]
 
 
-def _answers(lines: dict[int, _Line]) -> dict[int, tuple[int, int]]:
+def _answers(lines: dict[int, Line]) -> dict[int, tuple[int, int]]:
     holder: dict[int, int] = {}
     times: dict[int, int] = {}
     answers = {}
@@ -188,6 +200,7 @@ class Asked(nn.Module):
         super().__init__()
         self.memory, self.switches = MemoryTransformer(sizes), switches
         self.answer = nn.Linear(sizes.d, len(NAMES) + 1)
+        nn.init.zeros_(self.memory.tokens.gate.bias)  # at 2.2 tokens take up a tenth, and are learnt more slowly
         self.memory.encoder.ahead.requires_grad_(False).weight.data.zero_()  # what follows is no part of these tasks
 
     def forward(self, rounds: Sequence[Round]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -206,34 +219,62 @@ def train(
     *,
     seed: int,
     say: Callable[[str], None],
-    stages: Sequence[tuple[Course, int]] = STAGES,
-) -> None:
-    """All stages one after another; the same for every rival, deterministic under the seed."""
+    stages: Sequence[Course] = STAGES,
+    steps: int = STEPS,
+    rate: float = RATE,
+) -> int:
+    """Stage after stage, as far as `steps` go; the same for every rival, deterministic under the seed.
+
+    Returns how many stages were learnt.
+    """
     rng = np.random.default_rng(seed)
     for module in rival.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0  # a word that is lost is a wrong label here
-    optimizer = torch.optim.AdamW([p for p in rival.parameters() if p.requires_grad], lr=RATE, weight_decay=0.01)
-    total, done, began = sum(steps for _, steps in stages), 0, time.monotonic()
-    for course, steps in stages:
-        right = asked = 0
-        for _ in range(steps):
-            loss = torch.zeros(())
-            for each, (logits, gate) in _run(rival, episode(rng, pool, course, SIZES.segment)):
-                known = each.answer != MISSING
-                loss = loss + F.cross_entropy(logits[known], each.answer[known]) + gate
-                right += int((logits[known].argmax(-1) == each.answer[known]).sum())
-                asked += int(known.sum())
-            optimizer.zero_grad()
-            (loss / course.segments).backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(rival.parameters(), 1.0)
-            for group in optimizer.param_groups:
-                group["lr"] = RATE * (1 - done / total) + 1e-5
-            optimizer.step()
-            done += 1
-        say(
-            f"  {course.things} tasks, {course.segments} segments: {right / asked:.3f} {time.monotonic() - began:.0f} s"
-        )
+    optimizer = _optimizer(rival, rate)
+    stage, since, began = 0, 0, time.monotonic()
+    scores: list[float] = []
+    for done in range(1, steps + 1):
+        loss, score = _lesson(rival, episode(rng, pool, stages[stage], SIZES.segment))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(rival.parameters(), 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = group["most"] * min(1.0, done / WARMING) * max(0.05, 1 - done / steps)
+        optimizer.step()
+        scores.append(score)
+        lately = float(np.mean(scores[-WINDOW:]))
+        learnt = done - since >= WINDOW and lately >= LEARNT
+        if done == steps or (learnt and stage + 1 < len(stages)):
+            course, took = stages[stage], time.monotonic() - began
+            say(f"  {course.things} tasks, {course.segments} segments: {lately:.3f} after {done} steps, {took:.0f} s")
+            stage, since = stage + learnt, done
+    return stage
+
+
+def _optimizer(rival: nn.Module, rate: float) -> torch.optim.AdamW:
+    named = [(name, weight) for name, weight in rival.named_parameters() if weight.requires_grad]
+    gates = [weight for name, weight in named if any(gate in name for gate in GATES)]
+    others = [weight for name, weight in named if not any(gate in name for gate in GATES)]
+    groups = [
+        {"params": others, "weight_decay": 0.01, "most": rate},
+        {"params": gates, "weight_decay": 0.0, "most": rate * FASTER},
+    ]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=rate)
+
+
+def _lesson(rival: nn.Module, rounds: list[Round]) -> tuple[Tensor, float]:
+    """The loss of an episode, a segment, and the share of right answers."""
+    loss = torch.zeros(())
+    right = asked = 0
+    for each, (logits, gate) in _run(rival, rounds):
+        known = each.answer != MISSING
+        loss = loss + gate
+        if known.any():
+            loss = loss + F.cross_entropy(logits[known], each.answer[known])
+        right += int((logits[known].argmax(-1) == each.answer[known]).sum())
+        asked += int(known.sum())
+    return loss / len(rounds), right / max(asked, 1)
 
 
 def _run(rival: nn.Module, rounds: list[Round]) -> Iterable[tuple[Round, tuple[Tensor, Tensor]]]:
@@ -248,27 +289,35 @@ class Marked:
     moved: float  # of these, where it was given to somebody else since
     invented: float  # share of names given for a task that was never given out
 
+    @staticmethod
+    def of(counts: NDArray[np.float64]) -> Marked:
+        """From what `tally` counted."""
+        return Marked(*(float(hits / max(all_, 1)) for hits, all_ in counts))
+
+
+def exam(course: Course, seed: int) -> tuple[np.random.Generator, Course]:
+    """What is drawn in an exam, and from which numbers."""
+    return np.random.default_rng([seed, course.things, course.segments]), replace(course, late=True, questions=3)
+
 
 @torch.no_grad()
 def examine(rival: nn.Module, pool: Sequence[Ints], course: Course, *, seed: int, repeats: int = 3) -> Marked:
     """Questions of the last segment only, about facts of the first four."""
     rival.eval()
-    rng = np.random.default_rng([seed, course.things, course.segments])
+    rng, course = exam(course, seed)
     counts = np.zeros((3, 2))
     for _ in range(repeats):
-        for each, (logits, _) in _run(
-            rival, episode(rng, pool, replace(course, late=True, questions=3), SIZES.segment)
-        ):
-            said, real = logits.argmax(-1), (each.answer != MISSING) & (each.answer != NOBODY)
-            for row, (which, right) in enumerate(
-                (
-                    (real, said == each.answer),
-                    (real & each.moved, said == each.answer),
-                    (each.answer == NOBODY, said != NOBODY),
-                )
-            ):
-                counts[row] += [int((which & right).sum()), int(which.sum())]
-    return Marked(*(float(right / max(all_, 1)) for right, all_ in counts))
+        for each, (logits, _) in _run(rival, episode(rng, pool, course, SIZES.segment)):
+            asked = each.answer != MISSING
+            counts += tally(logits.argmax(-1)[asked], each.answer[asked], each.moved[asked])
+    return Marked.of(counts)
+
+
+def tally(said: Tensor, answer: Tensor, moved: Tensor) -> NDArray[np.float64]:
+    """Of questions, each (n,): how many count for each share of `Marked`, and of how many (3, 2)."""
+    real, right = answer != NOBODY, said == answer
+    cases = ((real, right), (real & moved, right), (~real, ~right))
+    return np.array([[float((which & hit).sum()), float(which.sum())] for which, hit in cases])
 
 
 def pool_of(meetings: Sequence[Annotated]) -> list[Ints]:
@@ -285,8 +334,21 @@ def rows(
 ) -> Iterator[str]:
     """Lines of the table."""
     for things, segments in exams:
-        mark = examine(rival, pool, Course(things, segments), seed=seed + 1)
-        yield f"| {name} | {things} | {segments} | {mark.known:.3f} | {mark.moved:.3f} | {mark.invented:.3f} |"
+        yield row(name, Course(things, segments), examine(rival, pool, Course(things, segments), seed=seed + 1))
+
+
+def row(name: str, course: Course, mark: Marked) -> str:
+    """A line of the table."""
+    return (
+        f"| {name} | {course.things} | {course.segments} | {mark.known:.3f} | {mark.moved:.3f} | {mark.invented:.3f} |"
+    )
+
+
+def schooled(parser: argparse.ArgumentParser) -> None:
+    """The options of training."""
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--rate", type=float, default=RATE, help="of learning, at its highest")
 
 
 def main() -> None:
@@ -295,7 +357,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="annotated meetings whose talk is the background")
     parser.add_argument("--held", type=Path, help="other meetings, whose talk is the background of the exams")
     parser.add_argument("--only", nargs="*", default=list(BANKS), help=f"some of: {', '.join(BANKS)}")
-    parser.add_argument("--seed", type=int, default=0)
+    schooled(parser)
     given = parser.parse_args()
     torch.set_num_threads(1)
     say = partial(print, flush=True)
@@ -305,9 +367,9 @@ def main() -> None:
     for name in given.only:
         torch.manual_seed(given.seed)
         rival = Asked(BANKS[name])
-        train(rival, pool, seed=given.seed, say=lambda line: print(line, flush=True))
-        for row in rows(name, rival, held, seed=given.seed):
-            say(row)
+        train(rival, pool, seed=given.seed, say=say, steps=given.steps, rate=given.rate)
+        for line in rows(name, rival, held, seed=given.seed):
+            say(line)
 
 
 if __name__ == "__main__":

@@ -127,7 +127,9 @@ class Ledger:
 
     def move(self, cue: Cue, sentence: Sentence) -> None:
         book = self.book
-        number = book.latest("action", 8) if cue.about else book.find("action", content_of(cue.what), least=LOOSELY)
+        named = content_of(cue.what)
+        fits = lambda item: not other_thing(named, item.what)
+        number = book.latest("action", 8) if cue.about else book.find("action", named, least=LOOSELY, fits=fits)
         if number is None:
             if cue.owner and cue.what and len(content_of(cue.what)) > 1:
                 change = Change("assigned", (sentence.utterance_id,), cue.what, cue.owner)
@@ -180,6 +182,13 @@ class Ledger:
             (more for word in before.words if homophones(said, word) and (more := _with_its_place(word, before))), ""
         )
         return (f"{what} (the {meant}?)", (before.utterance_id,)) if meant else (what, ())
+
+
+def other_thing(named: frozenset[str], what: str) -> bool:
+    """Whether words name another thing than a task does: each has one that the other lacks, its verb aside."""
+    verb = what.lower().split()[:1]
+    its = content_of(what) - {stem(word) for word in verb}
+    return bool(named - its and its - named)
 
 
 def _with_its_place(noun: str, sentence: Sentence) -> str:

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from memory import custody
 from memory.corpora import MISSING
-from memory.custody import ASKED, BANKS, GIVEN, MOVED, NAMES, NOBODY, TALK, THINGS, Asked, Course, episode, examine
+from memory.custody import (
+    ASKED,
+    BANKS,
+    GIVEN,
+    MOVED,
+    NAMES,
+    NOBODY,
+    TALK,
+    THINGS,
+    WINDOW,
+    Asked,
+    Course,
+    Round,
+    episode,
+    examine,
+    tally,
+)
 from memory.words import word_buckets
 
 torch.set_num_threads(1)
@@ -60,12 +80,60 @@ def test_late_questions_come_last_and_facts_first() -> None:
 
 def test_a_rival_is_trained_the_same_under_a_seed() -> None:
     sizes = replace(custody.SIZES, d=16, words=8, grams=8, heads=2, value=8, key=8)
-    course = ((Course(1, 1, streams=2), 2),)
+    course = (Course(1, 1, streams=2),)
     scores = []
     for _ in range(2):
         torch.manual_seed(0)
         rival = Asked(BANKS["item slots"], sizes)
-        custody.train(rival, POOL, seed=0, say=lambda _: None, stages=course)
+        custody.train(rival, POOL, seed=0, say=lambda _: None, stages=course, steps=2)
         scores.append((examine(rival, POOL, Course(2, 5, streams=2), seed=1, repeats=1), rival.answer.weight.clone()))
     assert scores[0][0] == scores[1][0]
     assert torch.equal(scores[0][1], scores[1][1])
+
+
+class Knows(torch.nn.Module):
+    """Answers as it is told to, right or "nobody"."""
+
+    def __init__(self, *, right: bool) -> None:
+        super().__init__()
+        self.right, self.scale = right, torch.nn.Parameter(torch.ones(()))
+        self.heard: list[int] = []
+
+    def forward(self, rounds: Sequence[Round]) -> Iterator[tuple[Tensor, Tensor]]:
+        self.heard.append(len(rounds))
+        for each in rounds:
+            said = each.answer.clamp(min=0) if self.right else torch.full_like(each.answer, NOBODY)
+            yield self.scale * F.one_hot(said, NOBODY + 1).float(), torch.zeros(())
+
+
+@pytest.mark.parametrize(("right", "learnt", "last"), [(True, 2, 2), (False, 0, 1)])
+def test_a_stage_begins_only_where_the_one_before_is_learnt(right: bool, learnt: int, last: int) -> None:
+    rival = Knows(right=right)
+    stages = (Course(1, 1, streams=2), Course(2, 2, streams=2))
+    assert custody.train(rival, POOL, seed=0, say=lambda _: None, stages=stages, steps=2 * WINDOW) == learnt
+    assert rival.heard == [1] * WINDOW + [last] * WINDOW
+
+
+def test_an_exam_counts_what_is_right_what_moved_and_what_is_invented() -> None:
+    said, answer = torch.tensor([1, 2, NOBODY, 3, NOBODY]), torch.tensor([1, 1, 2, NOBODY, NOBODY])
+    moved = torch.tensor([True, True, False, False, False])
+    assert tally(said, answer, moved).tolist() == [[1, 3], [1, 2], [1, 2]]
+
+
+@pytest.mark.parametrize("name", ["item slots", "tokens only (RMT)"])
+def test_what_was_told_in_the_first_segment_is_learnt_from_an_answer_in_the_last(name: str) -> None:
+    """Nothing on the way cuts the gradient or changes the first segment without the last noticing it."""
+    torch.manual_seed(0)
+    rival = Asked(BANKS[name], replace(custody.SIZES, d=16, words=8, grams=8, heads=2, value=8, key=8))
+    rounds = episode(np.random.default_rng(0), POOL, Course(2, 3, streams=2), custody.SIZES.segment)
+    first = rounds[0].segment
+    *_, (logits, _) = rival([replace(rounds[0], segment=replace(first, words=first.words * 0)), *rounds[1:]])
+    *_, (others, _) = rival(rounds)
+    assert not torch.allclose(logits, others)
+    others.sum().backward()
+    told = rival.memory.encoder.wording.words.weight.grad
+    assert told is not None
+    later = torch.cat([each.segment.words for each in rounds[1:]])
+    only_first = first.words[~torch.isin(first.words, later)]
+    assert len(only_first)
+    assert (told[only_first].abs().sum(1) > 0).any()

@@ -201,6 +201,15 @@ def test_a_task_changes_hands_and_keeps_its_history(moved: str) -> None:
     assert [change.change for change in item.history] == ["assigned", "reassigned"]
 
 
+@pytest.mark.parametrize("said", ["1 Ben takes the market test.", "1 The market test goes to Ben."])
+def test_who_is_given_a_task_takes_no_other_that_shares_a_word_with_it(said: str) -> None:
+    items = heard("3 I will do the market plan.", said, "1 Give the market test to Clara instead.")
+    assert [(item.what.lower(), item.owner.name) for item in items if item.kind == "action"] == [
+        ("do the market plan", "S3"),
+        ("the market test", "S3"),
+    ]
+
+
 def test_who_lets_go_and_who_steps_in_are_both_evidence() -> None:
     item = only(
         "action", "3 I will write the sales report.", "3 But I am too busy for the report.", "2 I can do the report."
