@@ -77,8 +77,8 @@ def probed(counted: Counted, probes: Probes, people: Roles | None) -> Case:
     """A meeting as these probes read it; the network has no say."""
     meeting = counted.meeting
     said, _ = packed(meeting.heard, counted.said[0], probes.logits(counted.rows[0]))
-    nothing = np.zeros((0, 1), np.float32), np.zeros(0, np.int64)
-    reading = Reading({}, said.probes, nothing[1], nothing[0], nothing[1])
+    nothing = np.zeros(0, np.int64), np.zeros((0, 1), np.float32)
+    reading = Reading({}, said.probes, *nothing)
     known = people.heard(counted.said[0], said.speaker) if people else None
     return Case(meeting, said, reading, meeting.series, probes.bias[GROUPS["role"]], people=known)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.baselines import summed_roles, text_tiling
-from memory.corpora import MISSING, ROLES, Annotated
+from memory.corpora import FAR, MISSING, ROLES, Annotated, away
 from memory.metrics import (
     average_precision,
     best_threshold,
@@ -37,6 +37,7 @@ from memory.weights import Calibration, Shipped
 from memory.words import Floats, Ints, stripped, tokens
 
 GRID = np.linspace(0.9, 0.9995, 40)  # quantiles of a boundary's probability that are tried as thresholds
+RETURN_GRID = np.linspace(0, 1, 100)  # and of a return's log-odds
 SHARES = {"LR": 0.0, "model": 1.0, "both": 0.5}  # of the model's logit, the rest is the LR's
 
 
@@ -348,24 +349,40 @@ def _owner(case: Case, evidence: tuple[int, ...], share: float, by: str) -> int:
     return int(case.meeting.role[place[people[int(scores.argmax())]]])
 
 
-def returns(cases: Sequence[Case], *, bias: float | None = None) -> dict[str, Score]:
-    """At annotated changes of topic: new or return, against always new; recall of returns; the right one found."""
+def returns(cases: Sequence[Case]) -> dict[str, Score]:
+    """At annotated changes of topic: whether it returns, and to which; as told live, and from log-odds that are most
+    often right in the other groups. What comes back within FAR utterances counts as new, as in the facts' baseline."""
+    rows = [_backs(case) for case in cases if len(case.reading.switches)]
+    said, live = ([row[:, 3] > 0 for row in rows] for _ in range(2))
+    for others, own in cross_fit([c.group for c in cases if len(c.reading.switches)]):
+        pool = np.concatenate([rows[i] for i in (others if len(others) else own)])
+        grid = [np.inf, *np.quantile(pool[:, 0], RETURN_GRID)]
+        best = max(grid, key=lambda t: float(((pool[:, 0] >= t) == pool[:, 1]).mean()))
+        for i in own:
+            said[i] = rows[i][:, 0] >= best
+    return (
+        {"always new": _share([[(row[:, 1] == 0).sum(), len(row)] for row in rows])}
+        | _told_back(rows, said)
+        | {f"live {name}": score for name, score in _told_back(rows, live).items()}
+    )
+
+
+def _told_back(rows: Sequence[Floats], said: Sequence[NDArray[np.bool_]]) -> dict[str, Score]:
+    right = [[(s == row[:, 1]).sum(), len(row)] for row, s in zip(rows, said, strict=True)]
+    found = [[(s * row[:, 1]).sum(), row[:, 1].sum()] for row, s in zip(rows, said, strict=True)]
+    same = [[(s * row[:, 1] * row[:, 2]).sum(), row[:, 1].sum()] for row, s in zip(rows, said, strict=True)]
+    return {"accuracy": _share(right), "return recall": _share(found), "right topic": _share(same)}
+
+
+def _backs(case: Case) -> Floats:
+    """A row for each change of topic: log-odds of a return, 1 for one, 1 if the likeliest is the right one, 1 if the
+    likeliest of all is a return."""
+    topic, left = case.meeting.topic, away(case.meeting.topic)
     rows = []
-    for case in cases:
-        z, true = case.reading.back, case.reading.was_there
-        if len(true):
-            shifted = z - np.eye(1, z.shape[1], dtype=np.float32) * (bias or 0.0)
-            said, back = shifted.argmax(1), true != MISSING
-            rows.append(
-                [
-                    ((said > 0) == back).sum(),
-                    len(true),
-                    ((said > 0) & back).sum(),
-                    back.sum(),
-                    ((said == true + 1) & back).sum(),
-                    (~back).sum(),
-                ]
-            )
-    table = np.array(rows, np.float64)
-    columns = {"accuracy": (0, 1), "always new": (5, 1), "return recall": (2, 3), "right topic": (4, 3)}
-    return {name: _share(table[:, list(pair)].tolist()) for name, pair in columns.items()}
+    for at, logits in zip(case.reading.switches.tolist(), case.reading.back, strict=True):
+        z = logits.copy()
+        near = np.unique(topic[max(0, at - FAR) : at])
+        z[1 + near[near < len(z) - 1]] = -1e4
+        odds = float(np.logaddexp.reduce(z[1:]) - z[0])
+        rows.append((odds, left[at] > FAR, int(z[1:].argmax()) == topic[at], z.argmax() > 0))
+    return np.array(rows, np.float32)

@@ -17,6 +17,7 @@ ROLES = ("PM", "ID", "ME", "UI")
 GROUP_OWNER, OTHER_OWNER = 4, 5  # after the four roles; OTHER is a person whom the sentence does not name
 MISSING = -1  # a label that this meeting was not annotated with: no loss, no score
 SHORT_RUN = 3  # utterances; a topic that holds fewer is people talking over a change of topic
+FAR = 20  # utterances; who comes back to a topic that was left before that returns to it, sooner is an interruption
 _OWNERS = {
     "PM": r"project manager|\bPM\b",
     "ID": r"industrial designer|\bID\b",
@@ -63,7 +64,7 @@ class Annotated:
     salient: Labels
     opens: Labels  # 1 where a topic of the top level begins
     turns: Labels  # 1 where the topic of any level changes
-    topic: Labels  # number of the topic by first appearance, returns keep theirs
+    topic: Labels  # number of the topic by first appearance, returns to one of the same name keep theirs
     role: Labels  # index in ROLES of the speaker
     items: tuple[ActionItem, ...]
 
@@ -161,7 +162,10 @@ def _items(actions: list[dict[str, Any]], place: dict[Any, int]) -> Iterator[Act
 
 
 def _topics(nodes: list[dict[str, Any]], place: dict[Any, int], size: int) -> tuple[Labels, Labels]:
-    """(number of the innermost topic by first appearance, where a topic of the top level begins)."""
+    """(number of the innermost topic by first appearance, where a topic of the top level begins).
+
+    Annotators begin a new node where an interrupted topic goes on, and give it the same name: a topic is its name.
+    """
     if not nodes:
         return np.full(size, MISSING), np.full(size, MISSING)
     parents = {node["id"]: node["parent"] for node in nodes}
@@ -170,8 +174,30 @@ def _topics(nodes: list[dict[str, Any]], place: dict[Any, int], size: int) -> tu
         inner[[place[i] for i in node["utterances"] if i in place]] = node["id"]
     inner = _smooth(inner)
     outer = np.array([_root(int(i), parents) for i in inner])
-    numbers: dict[int, int] = {}
-    return np.array([numbers.setdefault(int(i), len(numbers)) for i in inner]), _changes(_smooth(outer))
+    names = {node["id"]: _name(node) for node in nodes}
+    numbers: dict[str | int, int] = {}
+    topic = np.array([numbers.setdefault(names.get(int(i), int(i)), len(numbers)) for i in inner])
+    return topic, _changes(_smooth(outer))
+
+
+def _name(node: dict[str, Any]) -> str | int:
+    """What the annotators call a topic: one of their list, else their own words; its number where there are none."""
+    listed = node["type"] if node["type"] != "other" else None
+    return str(listed or node["description"] or "") or int(node["id"])
+
+
+def away(topic: Labels) -> Labels:
+    """At each utterance (n,) that changes the topic how many utterances ago its own was left, MISSING if it is new.
+
+    0 where the topic goes on.
+    """
+    out = np.zeros(len(topic), np.int64)
+    last: dict[int, int] = {}
+    for i, number in enumerate(topic.tolist()):
+        if i and number != topic[i - 1]:
+            out[i] = i - last[number] if number in last else MISSING
+        last[number] = i
+    return out
 
 
 def _root(node: int, parents: dict[int, int | None]) -> int:

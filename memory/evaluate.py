@@ -44,10 +44,10 @@ def main_table(read: Sequence[Case], bare: Sequence[Case], shipped: Shipped) -> 
     speaker, pointed = cases.owners(read, 0, by="speaker"), partial(cases.owners, read)
     rows.append(("owner of an action item", f"{speaker} (the speaker)", *_each(pointed), str(pointed(owner))))
     back = cases.returns(read)
-    new, right = str(back["always new"]), str(back["accuracy"])
-    rows.append(("topic switch: new or return", new, "-", right, "-", right))
-    found = f"{back['return recall'].value:.3f}, the right one {back['right topic'].value:.3f}"
-    rows.append(("topic returns found", "0", "-", found, "-", found))
+    told = [str(back[name]) for name in ("always new", "accuracy", "live accuracy")]
+    rows.append(("topic switch: new or return", told[0], "-", told[1], "-", told[2]))
+    found = [f"{back[f'{w}return recall']}, the right one {back[f'{w}right topic'].value:.3f}" for w in ("", "live ")]
+    rows.append(("topic returns found", "0", "-", found[0], "-", found[1]))
     heard = {c.meeting.name for c in read}
     seen = len(heard & shipped.fitted)
     what = "marks, roles of whole people and thresholds"

@@ -56,6 +56,14 @@ def average_precision(scores: Floats, wanted: Ints) -> float:
     return float((precision * hits).sum() / max(hits.sum(), 1))
 
 
+def ranked(scores: Floats, wanted: Ints) -> float:
+    """Chance that a positive scores above a negative: the area under the ROC curve (Hanley and McNeil 1982)."""
+    place = np.searchsorted(np.sort(scores), scores, "left") + np.searchsorted(np.sort(scores), scores, "right")
+    positives = int(wanted.sum())
+    beaten = (place[wanted == 1] / 2).sum() - positives**2 / 2
+    return float(beaten / max(positives * (len(wanted) - positives), 1))
+
+
 def confusion(scores: Floats, wanted: Ints, threshold: float) -> Floats:
     """(true positive, false positive, false negative)."""
     said = scores >= threshold

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from memory import topics
-from memory.corpora import MISSING
+from memory.corpora import MISSING, away
 from memory.model import MemoryTransformer, Switches
 from memory.packing import Packed, segment
 from memory.recurrence import ALL_ON, Output, empty, step
@@ -39,7 +39,6 @@ class Reading:
     probes: Floats  # (n, WIDE)
     switches: Ints  # (s,) utterances where the annotated topic changes
     back: Floats  # (s, 1 + TOPICS) logits of the topic pointer there
-    was_there: Ints  # (s,) slot of the topic that comes back, MISSING where it is new
 
 
 @torch.no_grad()
@@ -57,13 +56,17 @@ def predict(
     state = start or empty(model, count, archive=1024)
     steps = -(-max(map(len, said)) // size)
     kept: list[dict[str, list[Floats]]] = [{} for _ in said]
-    pointed: list[list[tuple[int, Floats, int]]] = [[] for _ in said]
+    pointed: list[list[tuple[int, Floats]]] = [[] for _ in said]
+    turned = [np.flatnonzero(away(t)) for t in topic]
     for number in range(steps):
+        first = number * size
         before = _tamper(model, state, said, tampered, number)
-        batch = segment([(p, number * size) if number * size < len(p) else None for p in said], size)
-        labels = _part(topic, number * size, size)
+        batch = segment([(p, first) if first < len(p) else None for p in said], size)
+        labels = _part(topic, first, size)
         after, output = step(model, before, batch, switches=tampered.switches)
-        _point(model, before, output, labels, first=number * size, into=pointed)
+        here = [t[(t >= first) & (t < first + size)] - first for t in turned]
+        for i, at, back in _point(model, before, output, labels, here):
+            pointed[i].append((first + at, back))
         live = batch.valid[:, :size]
         after = topics.write(replace(after, position=before.position), output.told, torch.where(live, labels, MISSING))
         state = replace(after, position=before.position + live.sum(1)) if _moves(tampered, number) else state
@@ -104,29 +107,20 @@ def _part(topic: Sequence[Ints], first: int, size: int) -> torch.Tensor:
 
 
 def _point(
-    model: MemoryTransformer,
-    state: MemoryState,
-    output: Output,
-    labels: torch.Tensor,
-    *,
-    first: int,
-    into: list[list[tuple[int, Floats, int]]],
-) -> None:
-    previous = torch.cat([labels[:, :1], labels[:, :-1]], 1)
-    where = ((labels != previous) & (labels >= 0)).nonzero()
-    if not len(where):
-        return
-    logits, there = topics.point(model, state, output.h, output.told, labels, where)
-    for row, (stream, column) in enumerate(where.tolist()):
-        slot = int(labels[stream, column])
-        into[stream].append((first + column, logits[row].numpy(), slot if bool(there[row, slot]) else MISSING))
+    model: MemoryTransformer, state: MemoryState, output: Output, labels: torch.Tensor, turned: Sequence[Ints]
+) -> list[tuple[int, int, Floats]]:
+    """(stream, utterance of the segment, logits) of each change of topic, `turned` by stream."""
+    where = [(i, at) for i, places in enumerate(turned) for at in places.tolist() if labels[i, at] != MISSING]
+    if not where:
+        return []
+    logits, _ = topics.point(model, state, output.h, output.told, labels, torch.tensor(where))
+    return [(i, at, row.numpy()) for (i, at), row in zip(where, logits, strict=True)]
 
 
-def _reading(kept: dict[str, list[Floats]], pointed: list[tuple[int, Floats, int]], said: Packed) -> Reading:
+def _reading(kept: dict[str, list[Floats]], pointed: list[tuple[int, Floats]], said: Packed) -> Reading:
     return Reading(
         logits={task: np.concatenate(parts) for task, parts in kept.items()},
         probes=said.probes,
-        switches=np.array([p for p, _, _ in pointed], np.int64),
-        back=np.stack([z for _, z, _ in pointed]) if pointed else np.zeros((0, 1 + TOPICS), np.float32),
-        was_there=np.array([s for _, _, s in pointed], np.int64),
+        switches=np.array([p for p, _ in pointed], np.int64),
+        back=np.stack([z for _, z in pointed]) if pointed else np.zeros((0, 1 + TOPICS), np.float32),
     )

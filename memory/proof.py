@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from memory import cases, topics
 from memory.cases import Case
 from memory.corpora import MISSING, Annotated, by_series
+from memory.metrics import ranked
 from memory.model import Switches
 from memory.packing import Packed, pack, segment
 from memory.predict import Tampered, predict
 from memory.recurrence import READS, empty, step
 from memory.state import MemoryState
+from memory.streams import mistaken
 from memory.weights import Shipped
 
 Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
@@ -31,7 +33,8 @@ _HEAD = (
     "topic F1",
     "role minus full",
 )
-TABLES = ("controls", "series", "curve", "age", "cost", "banks", "horizon", "lengths")
+TABLES = ("controls", "series", "curve", "age", "labels", "cost", "banks", "horizon", "lengths")
+_MISTAKEN = 0.2  # of the speakers, drawn from all; a quarter of these draws hits the right one
 _FIRST = 20  # utterances of each speaker in which a memory carried over must show
 
 
@@ -44,6 +47,7 @@ def tables(
         "series": lambda: _series(shipped, [c.meeting for c in read]),
         "curve": lambda: _role_curve(read),
         "age": lambda: _by_age(shipped, read),
+        "labels": lambda: _labels(shipped, read),
         "cost": lambda: _cost(shipped, read),
         "banks": lambda: _banks(shipped, read),
         "horizon": lambda: _horizon(shipped, read),
@@ -61,11 +65,12 @@ def _controls(shipped: Shipped, read: Sequence[Case], without: Shipped | None) -
         "swapped with another meeting's": Tampered("swapped"),
         "frozen after 2 segments": Tampered("frozen"),
     }
-    rows = [(name, *_row(_again(shipped, read, way), read)) for name, way in ways.items()]
+    found = {name: _again(shipped, read, way) for name, way in ways.items()}
     if without:
         off = Tampered(switches=Switches(cache=False, tokens=False, slots=False, archive=False))
-        rows.append(("retrained without banks, equal size", *_row(_again(without, read, off), read)))
-    return "Controls", ("memory", *_HEAD), rows
+        found["retrained without banks, equal size"] = _again(without, read, off)
+    rows = [(name, *_row(some, read), str(cases.returns(some)["accuracy"])) for name, some in found.items()]
+    return "Controls", ("memory", *_HEAD, "new or return"), rows
 
 
 def _banks(shipped: Shipped, read: Sequence[Case]) -> Table:
@@ -103,6 +108,22 @@ def _by_age(shipped: Shipped, read: Sequence[Case]) -> Table:
             rows.append((name, f"{counts[2]:.0f}", *(f"{n / counts[2]:.3f}" for n in counts[:2])))
     head = ("segments since they spoke", "utterances", "memory", "emptied every segment")
     return "Role by age of the evidence", head, rows
+
+
+def _labels(shipped: Shipped, read: Sequence[Case]) -> Table:
+    """How well the network tells the utterances that bear a wrong speaker, for short ones and long ones."""
+    rng = np.random.default_rng(0)
+    drawn = [mistaken(c.packed.speaker, rng, share=_MISTAKEN) for c in read]
+    wrong = [replace(c.packed, speaker=speaker) for c, (speaker, _) in zip(read, drawn, strict=True)]
+    again = cases.again(shipped, [c.meeting for c in read], wrong, tampered=Tampered())
+    scores = np.concatenate([c.reading.logits["swapped"][:, 0] for c in again])
+    wanted = np.concatenate([swapped for _, swapped in drawn])
+    words = np.array([len(w) for c in read for w in c.packed.words])
+    rows: list[tuple[str, ...]] = [
+        (name, f"{some.sum()}", f"{wanted[some].mean():.3f}", f"{ranked(scores[some], wanted[some]):.3f}")
+        for name, some in (("all", words >= 0), ("up to eight words", words <= 8), ("more", words > 8))
+    ]
+    return "Wrong speaker labels", ("utterances", "number", "of them wrong", "area under the ROC curve"), rows
 
 
 def _since_heard(packed: Packed, size: int) -> NDArray[np.int64]:

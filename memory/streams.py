@@ -65,13 +65,17 @@ def _sheet(ready: Readable, rng: np.random.Generator) -> Sheet:
     order = rng.permutation(SPEAKERS)
     speaker, swapped = said.speaker.copy(), np.zeros(len(said), np.int64)
     if rng.random() < SWAPPED_SHARE:
-        swapped = (rng.random(len(said)) < SWAPPED).astype(np.int64)
-        others = rng.permutation(said.speaker)
-        swapped &= others != speaker
-        speaker = np.where(swapped == 1, others, speaker)
+        speaker, swapped = mistaken(speaker, rng, share=SWAPPED)
     labels = {**ready.labels, "swapped": swapped, "topic": ready.meeting.topic}
     labels["role"] = np.where(swapped == 1, MISSING, labels["role"])
     return Sheet(replace(said, speaker=order[speaker]), labels)
+
+
+def mistaken(speaker: Ints, rng: np.random.Generator, *, share: float) -> tuple[Ints, Ints]:
+    """Speakers of which about `share` are somebody else of the meeting, and 1 where they are."""
+    others = rng.permutation(speaker)
+    swapped = ((rng.random(len(speaker)) < share) & (others != speaker)).astype(np.int64)
+    return np.where(swapped == 1, others, speaker), swapped
 
 
 def _batch(rows: Sequence[tuple[Sheet, int] | None], size: int) -> tuple[Segment, dict[str, Tensor]]:
