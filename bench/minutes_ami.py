@@ -93,10 +93,12 @@ def _noted(rows: list[dict[str, Any]] | None) -> tuple[Noted, ...] | None:
 
 
 def marks_of(mind: Mind, meeting: Spoken) -> dict[str, Marks]:
-    """What the memory marks each utterance with."""
+    """What the memory marks each utterance with, at the end of the meeting."""
     heard = [Heard(u.id, u.text, u.speaker, u.start_s, u.end_s) for u in meeting.utterances]
     most = mind.absorb(mind.empty(), heard)  # what `read` gives one by one
-    return {marks.utterance_id: marks for marks in (*most.marks, *mind.finish(most.state).marks)}
+    marks = {mark.utterance_id: mark for mark in (*most.marks, *mind.finish(most.state).marks)}
+    anew = reread.marks if (reread := mind.reread(heard)) else {}
+    return marks | {id: replace(marks[id], action=both[0], decision=both[1]) for id, both in anew.items()}
 
 
 def ours(meeting: Spoken, marks: Mapping[str, Marks]) -> list[Item]:

@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from memory import cases, material, roles
+from memory import cases, end_cases, ends, material, roles
 from memory.cases import Case, Scored
 from memory.corpora import MISSING, Annotated, folds, load
+from memory.ends import Ends
 from memory.material import Counted
 from memory.metrics import best_threshold, boundary_counts, f1, peaks, pk_and_window_diff, sigmoid, steady_threshold
 from memory.packing import packed, slots_of
@@ -34,6 +35,8 @@ from memory.words import Floats, Ints
 MODEL = {"act": 1.0, "owner": 0.0}  # share of the network's logits in a choice among classes; all flags are the LR's
 PARTS = 5
 _MINUTE_DECAY = 100.0  # L2 of a minute's standardised weights against the sum of its losses; set in five folds (LOG.md)
+_END_DECAY = 10.0  # the same of what is read anew at the end, its own log-odds free; of 10, 30 and 100 in five folds
+_LEAST_SPREAD = 0.05  # of a number that is standardised: one that hardly varies says nothing, and is not blown up
 Say = Callable[[str], None]
 
 
@@ -43,10 +46,12 @@ class Found:
 
     probes: Probes
     minutes: Minutes
+    ends: Ends
     calibrations: dict[str, Calibration]
     read: list[Case]
     roles: Roles | None
     scored: dict[str, Scored]  # minutes by task, by weights that never saw the series
+    anew: dict[str, Scored]  # the same at the end: "action", "action windows", ...
 
 
 def found(counted: Sequence[Counted], network: Probes, say: Say) -> Found:
@@ -60,12 +65,22 @@ def found(counted: Sequence[Counted], network: Probes, say: Say) -> Found:
         say(f"marks {number} of {PARTS + 1}")
     read = [case for group in groups for case in group]
     scored: dict[str, Scored] = {task: [] for task in TASKS}
+    anew: dict[str, Scored] = {}
     for group in groups:
-        minutes = _minutes([case for other in groups if other is not group for case in other])
+        others = [case for other in groups if other is not group for case in other]
+        minutes, over = _minutes(others), _ends(others)
         for task in TASKS:
             scored[task] += [row for case in group for row in cases.minute_scores(case, task, minutes)]
+        for name, rows in end_cases.reread(group, over).items():
+            anew[name] = anew.get(name, []) + rows
     how = calibrations(read) | {f"{task} windows": _threshold(rows) for task, rows in scored.items()}
-    return Found(material.marked(network, counted), _minutes(read), how, read, _taught(counted), scored)
+    how |= {f"{name} anew": Calibration(share=0.0, threshold=_steady(rows)) for name, rows in anew.items()}
+    probes, people = material.marked(network, counted), _taught(counted)
+    return Found(probes, _minutes(read), _ends(read), how, read, people, scored, anew)
+
+
+def _steady(rows: Scored) -> float:
+    return steady_threshold(np.concatenate([row[0] for row in rows]), np.concatenate([row[1] for row in rows]))
 
 
 def _taught(counted: Sequence[Counted]) -> Roles | None:
@@ -132,18 +147,35 @@ def _minutes(read: Sequence[Case]) -> Minutes:
     return Minutes(weights.astype(np.float32), bias.astype(np.float32))
 
 
+def _ends(read: Sequence[Case]) -> Ends:
+    """A logistic regression for each of TASKS, of all annotated meetings as columns that never saw them read them."""
+    weights, bias, means, spreads = [], [], [], []
+    for task in TASKS:
+        usable = [c for c in read if getattr(c.meeting, task)[0] != MISSING]
+        numbers = np.concatenate([ends.numbers_of(c.packed, c.people, task) for c in usable])
+        wanted = np.concatenate([getattr(c.meeting, task) for c in usable])
+        mean, spread = numbers.mean(0), np.maximum(numbers.std(0), _LEAST_SPREAD)
+        held = np.append(1e-3, np.full(ends.NUMBERS - 1, _END_DECAY))
+        fitted = logistic(ends.bounded(numbers, mean, spread), wanted, held)
+        weights.append(fitted[:-1])
+        bias.append(fitted[-1])
+        means.append(mean)
+        spreads.append(spread)
+    return Ends(*(np.array(rows, np.float32) for rows in (weights, bias, means, spreads)))
+
+
 def _threshold(scored: Scored) -> Calibration:
     scores, wanted = (np.concatenate([row[k] for row in scored]) for k in (0, 1))
     return Calibration(share=0.0, threshold=best_threshold(scores, wanted))
 
 
-def logistic(numbers: NDArray[np.floating], wanted: Ints, decay: float) -> NDArray[np.float64]:
+def logistic(numbers: NDArray[np.floating], wanted: Ints, decay: float | NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights and, last, the bias (k + 1,) of a logistic regression of (n, k), by Newton's steps; the bias is free.
 
     With one number and hardly a decay this is Platt's curve (1999).
     """
     x: NDArray[np.float64] = np.c_[numbers, np.ones(len(numbers))].astype(np.float64)
-    held = np.append(np.full(x.shape[1] - 1, decay), 1e-6)
+    held = np.append(np.broadcast_to(decay, x.shape[1] - 1), 1e-6)
     w = np.zeros(x.shape[1])
     for _ in range(25):
         p = 1 / (1 + np.exp(-np.clip(x @ w, -30, 30)))
@@ -163,6 +195,8 @@ def folded(fitted: Found) -> list[tuple[str, str]]:
         if task in ("action", "decision", "problem", "salient")
     ]
     rows += [(f"{task}, 60-s windows, F1", str(cases.flag_score(scored))) for task, scored in fitted.scored.items()]
+    anew = end_cases.rows(fitted.anew)
+    rows += [(name, str(cases.flag_score(scored, choose=steady_threshold))) for name, _, scored in anew]
     for task, level in (("opens", "top level"), ("turns", "all levels")):
         scores = cases.boundaries(fitted.read, task, 0.0)
         rows += [(f"topics, {level}: {name}", str(score)) for name, score in scores.items()]
@@ -189,6 +223,8 @@ def measured(fitted: Found, held: Sequence[Counted]) -> list[tuple[str, str]]:
         (f"{task}, 60-s windows, F1", str(cases.shipped_minutes(read, task, fitted.minutes, how[f"{task} windows"])))
         for task in TASKS
     ]
+    anew = end_cases.rows(end_cases.reread(read, fitted.ends))
+    rows += [(name, str(cases.precise(scored, how[key]))) for name, key, scored in anew]
     for task, level in (("opens", "top level"), ("turns", "all levels")):
         scores = cases.shipped_boundaries(read, task, how[task])
         rows += [(f"topics, {level}: {name}", str(score)) for name, score in scores.items()]
@@ -231,6 +267,7 @@ def with_found(shipped: Shipped, fitted: Found, names: frozenset[str]) -> Shippe
         shipped,
         probes=fitted.probes,
         minutes=fitted.minutes,
+        ends=fitted.ends,
         roles=fitted.roles,
         calibrations=fitted.calibrations,
         fitted=names,

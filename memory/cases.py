@@ -31,7 +31,7 @@ from memory.packing import Packed, pack
 from memory.predict import Reading, Tampered, predict
 from memory.probes import GROUPS, MARKS
 from memory.roles import ROLE_SHARE, joint
-from memory.stretch import COLUMNS, TASKS, Minutes, table
+from memory.stretch import TASKS, Minutes, logits_of, table
 from memory.tagger import scene, tagged
 from memory.weights import Calibration, Shipped
 from memory.words import Floats, Ints, stripped, tokens
@@ -62,8 +62,7 @@ class Case:
 
     def minutes(self) -> Floats:
         """Numbers of its minutes (m, FEATURES)."""
-        marks = np.concatenate([self.packed.probes[:, MARKS[name]] for name in COLUMNS], 1)
-        return table(marks, self.packed.start_s)
+        return table(logits_of(self.packed.probes), self.packed.start_s)
 
 
 def read(
@@ -163,9 +162,7 @@ def chances(cases: Sequence[Case], task: str, how: Calibration) -> Scored:
 
 def shipped_minutes(cases: Sequence[Case], task: str, minutes: Minutes, how: Calibration) -> Score:
     """F1 of whole minutes with the shipped threshold, and their average precision."""
-    scored = [row for case in cases for row in minute_scores(case, task, minutes)]
-    scores, wanted = (np.concatenate([row[k] for row in scored]) for k in (0, 1))
-    return replace(_counted(scored, how), note=f"AP {average_precision(scores, wanted):.3f}")
+    return precise([row for case in cases for row in minute_scores(case, task, minutes)], how)
 
 
 def minute_scores(case: Case, task: str, minutes: Minutes) -> Scored:
@@ -175,6 +172,12 @@ def minute_scores(case: Case, task: str, minutes: Minutes) -> Scored:
         return []
     column = minutes.chances(case.minutes())[:, TASKS.index(task)]
     return [(column, minute_labels(case, task), case.group)]
+
+
+def precise(scored: Scored, how: Calibration) -> Score:
+    """F1 with the shipped threshold, and the average precision."""
+    scores, wanted = (np.concatenate([row[k] for row in scored]) for k in (0, 1))
+    return replace(_counted(scored, how), note=f"AP {average_precision(scores, wanted):.3f}")
 
 
 def minute_labels(case: Case, task: str) -> Ints:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from memory import cases, proof
+from memory import cases, end_cases, proof
 from memory.cases import SHARES, Case, Score
 from memory.corpora import folds, load
 from memory.roles import ROLE_SHARE
@@ -33,7 +33,7 @@ def table(title: str, head: Row, rows: Iterable[Row]) -> str:
 def main_table(read: Sequence[Case], bare: Sequence[Case], shipped: Shipped) -> str:
     """All tasks: trivial, LR, model, both, and what is shipped, with its thresholds."""
     how = shipped.calibrations
-    rows = [*_flag_rows(read, shipped), *_boundary_rows(read, how)]
+    rows = [*_flag_rows(read, shipped), *_end_rows(read, shipped), *_boundary_rows(read, how)]
     owner = how.get("owner", Calibration()).share
     for name, some in (("dialogue acts, accuracy", read), ("dialogue acts, no punctuation", bare)):
         of = partial(cases.accuracy, some, "act")
@@ -79,6 +79,15 @@ def _flag_rows(read: Sequence[Case], shipped: Shipped) -> Iterable[Row]:
         elif not windowed and key in how:
             ours = str(cases.shipped_flag(read, task, how[key]))
         yield name, trivial, *_each({s: cases.flag_score(f) for s, f in scored.items()}.__getitem__), ours
+
+
+def _end_rows(read: Sequence[Case], shipped: Shipped) -> Iterable[Row]:
+    """What is read anew when a meeting is over."""
+    if shipped.ends is None:
+        return
+    for name, key, scored in end_cases.rows(end_cases.reread(read, shipped.ends)):
+        score = cases.precise(scored, shipped.calibrations[key])
+        yield name, str(cases.trivial_flag(scored)), "-", "-", "-", str(score)
 
 
 def _boundary_rows(read: Sequence[Case], how: dict[str, Calibration]) -> Iterable[Row]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memory import policy, stretch, topics
+from memory import ends, policy, stretch, topics
 from memory.corpora import ACTS, GROUP_OWNER, ROLES, Heard, MindError
 from memory.marks import GROUP, UNKNOWN, Marks
 from memory.metrics import APART, TRAIL, sigmoid
@@ -62,7 +62,9 @@ class Mind:
     def __init__(self, shipped: Shipped, switches: Switches = ALL_ON) -> None:
         self.model, self._probes, self._switches = shipped.model.eval(), shipped.probes, switches
         self._tagger, self._minutes, self._roles = shipped.tagger, shipped.minutes, shipped.roles
-        names = (*FLAGS, "act", "owner", *(f"{task} windows" for task in stretch.TASKS))
+        self._ends = shipped.ends
+        windows = (f"{task} windows{when}" for task in stretch.TASKS for when in ("", " anew"))
+        names = (*FLAGS, "act", "owner", *windows)
         self._calibrations = {name: shipped.calibrations.get(name, Calibration()) for name in names}
 
     @staticmethod
@@ -98,7 +100,7 @@ class Mind:
         return self._probes.weights
 
     def threshold(self, task: str) -> float:
-        """Probability from which a mark of this task counts; "action windows": of a whole minute."""
+        """Probability from which a mark of this task counts; "action windows": of a minute, "... anew": at the end."""
         return self._calibrations[task].threshold
 
     def read(self, utterances: Iterable[Heard], state: MemoryState | None = None) -> Iterator[Marks]:
@@ -150,6 +152,10 @@ class Mind:
         state = topics.closed(replace(heed.state, ledger=ledger))
         return replace(heed, state=state, minutes=(*heed.minutes, *minutes))
 
+    def reread(self, said: Sequence[Heard]) -> ends.Reread | None:
+        """All that was said in a meeting that is over, read anew; None where these weights cannot."""
+        return ends.reread(self._ends, self._probes, self._roles, said) if self._ends and said else None
+
     def _advance(self, state: MemoryState, ready: int, *, last: bool = False) -> Heed:
         """Marks of what is ready of the open segment; into the banks with it once it is full, or the last."""
         began, size = time.perf_counter(), self.model.sizes.segment
@@ -168,12 +174,12 @@ class Mind:
         read = _Read(output, batch, self._mixed(output, batch), first, acts)
         marks: list[Marks] = []
         minutes: list[Minute] = []
-        new = state.ledger
+        new, logits = state.ledger, stretch.logits_of(batch.probes[0].numpy()).tolist()
         for at in range(first, count):
             state = self._said(state, new.pending[at], int(batch.speaker[0, at]), words[len(ledger.context) + at])
             mark, new = self._mark(replace(state, ledger=new), read, at)
             marks.append(mark)
-            row = Row(mark.utterance_id, stretch.minute_of(new.pending[at].start_s), _logits(batch, at))
+            row = Row(mark.utterance_id, stretch.minute_of(new.pending[at].start_s), tuple(logits[at]))
             new, over = self._told(new, row)
             minutes += over
         state = replace(state, ledger=new)
@@ -311,11 +317,6 @@ class Mind:
             if column >= 0 and self._probability("action", read, int(column)) >= self.threshold("action")
         ]
         return policy.pin(state, held) if held else state
-
-
-def _logits(batch: Segment, at: int) -> tuple[float, ...]:
-    """Of the marks' own columns, as minutes are told by."""
-    return tuple(float(batch.probes[0, at, MARKS[name]]) for name in stretch.COLUMNS)
 
 
 def _slot(ledger: Ledger, speaker: str) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from memory.metrics import WINDOW_S, sigmoid
+from memory.probes import MARKS
 from memory.words import Floats
 
 TASKS = ("action", "decision")
@@ -21,7 +22,7 @@ _POOLED = ("action", "decision", "rulings")  # by their three largest, their sum
 _BESIDE = ("action", "rulings", "salient")  # the largest of the minutes before and after
 _NOTHING = -6.0  # log-odds where nothing was said
 FEATURES = 5 * len(_POOLED) + 7 + 2 * len(_BESIDE)
-_PROOF = 3  # utterances that stand for a minute
+PROOF = 3  # utterances that stand for a minute
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class Minutes:
     def chances(self, numbers: Floats) -> Floats:
         """(m, FEATURES) -> (m, TASKS)"""
         return sigmoid(np.asarray(numbers @ self.weights.T + self.bias, np.float32))
+
+
+def logits_of(probes: Floats) -> Floats:
+    """Of (n, WIDE), the marks' own columns (n, COLUMNS)."""
+    return probes[:, [MARKS[name].start for name in COLUMNS]]
 
 
 def minute_of(start_s: float) -> int:
@@ -119,6 +125,6 @@ def _minute(minutes: Minutes, rows: Sequence[Row], minute: int, told_by: str) ->
     action, decision = minutes.chances(_numbers(rows, minute)[None])[0]
     inside = [row for row in rows if row.minute == minute]
     column = COLUMNS.index("action" if action > decision else "decision")
-    best = sorted(inside, key=lambda row: -row.logits[column])[:_PROOF]
+    best = sorted(inside, key=lambda row: -row.logits[column])[:PROOF]
     evidence = tuple(row.id for row in inside if row in best)
     return Minute(minute * WINDOW_S, float(action), float(decision), evidence, told_by)

@@ -1,13 +1,14 @@
 """The trained memory as safetensors: the network with the probes that it sees, and beside it what marks are made of.
 
 The second file ("weights.marks.safetensors" beside "weights.safetensors") holds what is fitted in minutes: the marks'
-columns of the probes, the tagger of acts, the minutes, how each becomes a probability, and on which meetings.
+columns of the probes, the tagger of acts, the minutes, what reads all anew at the end, how each becomes a probability,
+and on which meetings.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from memory.corpora import MindError
+from memory.ends import Ends
 from memory.model import MemoryTransformer, Sizes
 from memory.probes import COLUMNS, MARKS, WIDE, Probes
 from memory.roles import Roles
@@ -27,6 +29,7 @@ from memory.words import TIME_BUCKETS, WIDTH, Weights
 
 SHIPPED = Path(__file__).parent / "weights.safetensors"
 FORMAT = 1
+_ENDS = tuple(f.name for f in fields(Ends))
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Shipped:
     tagger: Tagger | None = None
     minutes: Minutes | None = None
     roles: Roles | None = None
+    ends: Ends | None = None
     fitted: frozenset[str] = frozenset()  # meetings that the marks or their thresholds have seen
 
 
@@ -68,7 +72,7 @@ def save(path: Path, shipped: Shipped) -> None:
         "calibrations": json.dumps({task: asdict(c) for task, c in shipped.calibrations.items()}),
     }
     _write(path, {name: np.ascontiguousarray(t, np.float16) for name, t in tensors.items()}, header)
-    if shipped.tagger or shipped.minutes or shipped.roles:
+    if shipped.tagger or shipped.minutes or shipped.roles or shipped.ends:
         save_marks(path, shipped)
 
 
@@ -86,6 +90,8 @@ def save_marks(path: Path, shipped: Shipped) -> None:
         roles, columns, scale = shipped.roles, *_in_bytes(shipped.roles.weights)
         tensors |= {"roles.weights": columns, "roles.scale": scale, "roles.bias": roles.bias}
         tensors["roles.telling"] = roles.telling.astype(np.float16)
+    if shipped.ends:
+        tensors |= {f"ends.{name}": getattr(shipped.ends, name) for name in _ENDS}
     header = {
         "format": str(FORMAT),
         "columns": json.dumps(list(MARKS)),
@@ -167,12 +173,14 @@ def _with_marks(shipped: Shipped, path: Path) -> Shipped:
         raise MindError(f"{path} holds other marks than this version; install rapporteur again")
     marks = np.zeros((WIDTH, len(MARKS)), np.float32)
     marks[_telling(shipped.probes.weights)] = tensors["marks"] * tensors["scale"]
-    tagger, minutes, roles = None, None, None
+    tagger, minutes, roles, ends = None, None, None, None
     if "minutes.bias" in tensors:
         minutes = Minutes(tensors["minutes.weights"], tensors["minutes.bias"])
     if "roles.bias" in tensors:
         weights = tensors["roles.weights"] * tensors["roles.scale"]
         roles = Roles(weights, tensors["roles.bias"], tensors["roles.telling"].astype(np.float32))
+    if "ends.bias" in tensors:
+        ends = Ends(**{name: tensors[f"ends.{name}"] for name in _ENDS})
     if "tagger.out.bias" in tensors:
         tagger, prefix = Tagger().eval(), "tagger."
         mine = {n.removeprefix(prefix): t.astype(np.float32) for n, t in tensors.items() if n.startswith(prefix)}
@@ -188,5 +196,6 @@ def _with_marks(shipped: Shipped, path: Path) -> Shipped:
         tagger=tagger,
         minutes=minutes,
         roles=roles,
+        ends=ends,
         fitted=frozenset(json.loads(header["fitted"])),
     )

@@ -94,6 +94,7 @@ class Learned:
     evidence: tuple[str, ...]
 
 
+REREAD = "reread"  # a Learned of this kind is what the whole meeting made of its utterances and minutes, at its end
 RECORDING = "recording"  # a Learned of this kind says which file holds a live meeting's sound, and its checksum
 
 

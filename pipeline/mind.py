@@ -14,7 +14,7 @@ from memory.marks import GROUP, UNKNOWN, Marks
 from memory.stretch import TASKS, Minute
 from memory.titles import keywords, title
 from memory.words import LOOKAHEAD
-from pipeline.events import Concluded, Corrected, Event, Learned, Named, Said, Trouble
+from pipeline.events import REREAD, Concluded, Corrected, Event, Learned, Named, Said, Trouble
 
 if TYPE_CHECKING:  # torch takes a second to import, also where no memory is wanted
     from memory.mind import Heed, Mind
@@ -241,9 +241,23 @@ class _Listener:
         if self._stale:
             self._again()
         yield from self._heed(self._mind, self._mind.finish(self._state))
+        yield from self._anew(self._mind)
         if self._topic >= 0:
             yield self._spoken.learned(self._topic, "closes", self._mind)
         yield from self._leave(self._state)
+
+    def _anew(self, mind: Mind) -> Iterator[Event]:
+        """What the whole meeting makes of its utterances and minutes; what was told while it ran stays in the journal.
+
+        By texts and speakers alone as they are known at the end, so a break changes nothing of it.
+        """
+        reread = mind.reread(list(self._said.values()))
+        if reread is None:
+            return
+        marks = {id: [round(chance, _TOLD) for chance in both] for id, both in reread.marks.items()}
+        told = [minute for minute in reread.minutes if _tells(minute, mind, " anew")]
+        minutes = [{**_content(minute), "evidence": list(minute.evidence)} for minute in told]
+        yield Learned(REREAD, {"marks": marks, "minutes": minutes}, tuple(id for m in told for id in m.evidence))
 
     def _leave(self, state: MemoryState) -> Iterator[Event]:
         """The memory beside the journal, and for the next meeting of the series; a full disk costs only these."""
@@ -267,7 +281,7 @@ class _Listener:
                 yield self._spoken.learned(mark.topic, "returns" if mark.boundary == "return" else "opens", mind)
         self._minutes += heed.minutes
         if heed.statistics is not None:
-            yield from (_minute(minute) for minute in self._minutes if _tells(minute, mind))
+            yield from (Learned("minute", _content(m), m.evidence) for m in self._minutes if _tells(m, mind))
             self._minutes = []
             yield Learned(
                 "marks", {"marks": [_compact(m) for m in self._marks]}, tuple(m.utterance_id for m in self._marks)
@@ -277,14 +291,13 @@ class _Listener:
             yield Learned("memory", {**asdict(heed.statistics), "evictions": evicted}, ())
 
 
-def _tells(minute: Minute, mind: Mind) -> bool:
-    """Whether the memory would show this minute to somebody who looks for decisions or tasks."""
-    return any(getattr(minute, task) >= mind.threshold(f"{task} windows") for task in TASKS)
+def _tells(minute: Minute, mind: Mind, when: str = "") -> bool:
+    """Whether the memory would show this minute to who looks for decisions or tasks; `when`: read anew, or not."""
+    return any(getattr(minute, task) >= mind.threshold(f"{task} windows{when}") for task in TASKS)
 
 
-def _minute(minute: Minute) -> Learned:
-    content = {"start_s": minute.start_s, **{task: round(getattr(minute, task), _TOLD) for task in TASKS}}
-    return Learned("minute", content, minute.evidence)
+def _content(minute: Minute) -> dict[str, float]:
+    return {"start_s": minute.start_s, **{task: round(getattr(minute, task), _TOLD) for task in TASKS}}
 
 
 def left(state: MemoryState, meeting: str) -> MemoryState:

@@ -31,7 +31,7 @@ from memory.settle import settled
 from memory.summary import salient
 from memory.votes import believing
 from memory.wording import Sentence, content_of, lean, sentences, tidy
-from pipeline.events import Concluded, Corrected, Event, Learned, Named, Opened, Said, to_line
+from pipeline.events import REREAD, Concluded, Corrected, Event, Learned, Named, Opened, Said, to_line
 from pipeline.pressed import Pressed
 from pipeline.transcript import Transcript, display_name, marks_of
 
@@ -93,7 +93,7 @@ class _Taker:
                 self._know()
             case Learned(kind="subject", content={"topic": int(number), "title": str(title)}):
                 self._subjects[number] = title, event.evidence
-            case Learned(kind="marks"):
+            case Learned() if event.kind in ("marks", REREAD):
                 self._kept.add(event)
             case Said(utterance) if not utterance.suppressed and utterance.id not in self._heard:
                 self._heard.add(utterance.id)

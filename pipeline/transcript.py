@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from audio.speech import SAMPLE_RATE, Utterance
 from memory.marks import Marks
-from pipeline.events import RECORDING, Concluded, Corrected, Event, Learned, Named, Opened, Reached, Said
+from pipeline.events import RECORDING, REREAD, Concluded, Corrected, Event, Learned, Named, Opened, Reached, Said
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,14 @@ def _most_common(languages: Iterable[str]) -> str:
 
 
 def marks_of(events: Iterable[Event]) -> Iterator[Marks]:
-    """The marks that a journal keeps."""
+    """The marks that a journal keeps; of a meeting that is over as its end read them anew."""
+    marks: dict[str, Marks] = {}
     for event in events:
         if isinstance(event, Learned) and event.kind == "marks":
             for mark in event.content["marks"]:
-                yield Marks(**{**mark, "read_ids": tuple(mark["read_ids"])})
+                marks[mark["utterance_id"]] = Marks(**{**mark, "read_ids": tuple(mark["read_ids"])})
+        elif isinstance(event, Learned) and event.kind == REREAD:
+            for id, (action, decision) in event.content["marks"].items():
+                if id in marks:
+                    marks[id] = replace(marks[id], action=action, decision=decision)
+    yield from marks.values()

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from pipeline.chart import memory_chart
 from pipeline.cli.options import config_option, json_option, library_of
-from pipeline.events import Event, Learned, PipelineError, Said
+from pipeline.events import REREAD, Event, Learned, PipelineError, Said
 from pipeline.minutes import minutes_of
 from pipeline.screen import clock
 from pipeline.transcript import Transcript, marks_of
@@ -47,7 +47,7 @@ def memory(meeting: str, config: Path | None, as_json: bool, plot: Path | None) 
     events = list(library.events(library.meeting(meeting)))
     moments = [e.content for e in events if isinstance(e, Learned) and e.kind == "memory"]
     topics = _as_in_minutes([e.content for e in events if isinstance(e, Learned) and e.kind == "subject"], events)
-    minutes = [e.content for e in events if isinstance(e, Learned) and e.kind == "minute"]
+    minutes = _minutes(events)
     if not moments:
         raise PipelineError("this meeting was held without a memory; set memory.enabled and transcribe it with --again")
     if as_json:
@@ -62,6 +62,13 @@ def memory(meeting: str, config: Path | None, as_json: bool, plot: Path | None) 
             plot.write_text(memory_chart(Transcript.of(events).title, moments, marked), encoding="utf-8")
         except OSError as error:
             raise PipelineError(f"{plot} could not be written ({error.strerror}); name another file") from error
+
+
+def _minutes(events: list[Event]) -> list[dict[str, Any]]:
+    """Those that the end told, of a meeting that still runs those that were told so far."""
+    anew = [e.content["minutes"] for e in events if isinstance(e, Learned) and e.kind == REREAD]
+    told = [e.content for e in events if isinstance(e, Learned) and e.kind == "minute"]
+    return [*anew[-1]] if anew else told
 
 
 def _as_in_minutes(topics: list[dict[str, Any]], events: list[Event]) -> list[dict[str, Any]]:
