@@ -11,7 +11,7 @@ import pytest
 from memory import evaluate, train
 from memory.corpora import run
 
-EMPTY = {"meeting": "ES1a", "utterances": [], "summary": None, "speakers": {}, "topics": []}
+EMPTY: dict[str, object] = {"meeting": "ES1a", "utterances": [], "summary": None, "speakers": {}, "topics": []}
 
 
 @pytest.fixture
