@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,15 @@ class Annotated:
     def series(self) -> str:
         """Meetings a to d of one team."""
         return self.name[:-1] if self.name[-1].isalpha() else self.name
+
+
+def run(command: Callable[[], None]) -> None:
+    """Run a command of this package: what is wrong with its data or weights becomes one sentence and exit code 5."""
+    try:
+        command()
+    except MindError as error:
+        print(error, file=sys.stderr)
+        sys.exit(5)
 
 
 def load(folder: Path) -> list[Annotated]:

@@ -16,7 +16,7 @@ import torch
 
 from memory import cases, end_cases, proof
 from memory.cases import SHARES, Case, Score
-from memory.corpora import folds, load
+from memory.corpora import folds, load, run
 from memory.roles import ROLE_SHARE
 from memory.weights import SHIPPED, Calibration, Shipped
 from memory.weights import load as load_weights
@@ -112,9 +112,8 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--folds", type=Path, nargs="*", help="weights of each fold, in order: cross-validation")
     parser.add_argument("--without", type=Path, help="weights that were trained without any bank")
-    parser.add_argument(
-        "--only", nargs="*", default=["tasks", *proof.TABLES], help=f"of: tasks {' '.join(proof.TABLES)}"
-    )
+    tables = ["tasks", *proof.TABLES]
+    parser.add_argument("--only", nargs="*", default=tables, choices=tables, help="tables to make")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -145,4 +144,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

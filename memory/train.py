@@ -10,7 +10,7 @@ import math
 import pickle
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from memory import material, streams, topics
-from memory.corpora import MISSING, Annotated, MindError, folds, load
+from memory.corpora import MISSING, Annotated, MindError, folds, load, run
 from memory.material import Readable, Say
 from memory.model import MemoryTransformer, Sizes, Switches
 from memory.probes import FLAGS, Probes
@@ -242,12 +242,20 @@ def prepared(meetings: Sequence[Annotated], *, cache: Path | None, say: Say) -> 
     return probes, ready
 
 
+def _part(text: str) -> tuple[int, int]:
+    """The second of five parts from "2/5"; ValueError, which argparse tells, where there is none."""
+    number, count = map(int, text.split("/"))
+    if not 1 <= number <= count or count < 2:
+        raise ValueError
+    return number, count
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m memory.train", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of annotated meetings to learn from")
     parser.add_argument("--also", type=Path, help="a second folder, for cross-validation over both")
-    parser.add_argument("--fold", help="2/5: leave out the second of five parts, whole series each")
+    parser.add_argument("--fold", type=_part, help="2/5: leave out the second of five parts, whole series each")
     parser.add_argument("--out", type=Path, required=True, help="weights to write; the checkpoint lies beside them")
     parser.add_argument("--cache", type=Path, help="file that keeps the fitted probes between runs")
     parser.add_argument("--epochs", type=int, default=Plan.epochs)
@@ -255,19 +263,22 @@ def main() -> None:
     parser.add_argument(
         "--adapt", type=Path, help="weights to adapt to the meetings of --data instead of starting anew"
     )
-    parser.add_argument("--without", nargs="*", default=[], help="banks to leave out: cache tokens slots archive")
+    banks = [field.name for field in fields(Switches)]
+    parser.add_argument("--without", nargs="*", default=[], choices=banks, help="banks to leave out")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     torch.use_deterministic_algorithms(True)
     meetings = load(given.data) + (load(given.also) if given.also else [])
     if given.fold:
-        number, count = map(int, given.fold.split("/"))
+        number, count = given.fold
         meetings = list(folds(meetings, count))[number - 1][0]
     say = partial(print, flush=True)
     if given.adapt:
         save(given.out, adapt(load_weights(given.adapt), meetings, replace(ADAPTED, seed=given.seed), say=say))
         return
+    if len({meeting.series for meeting in meetings}) < 2:
+        raise MindError(f"{given.data} holds one series only; training needs others to judge it by, --adapt does not")
     probes, ready = prepared(meetings, cache=given.cache, say=say)
     switches = Switches(**{name: name not in given.without for name in asdict(Switches())})
     plan = Plan(epochs=given.epochs, seed=given.seed, switches=switches)
@@ -277,4 +288,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

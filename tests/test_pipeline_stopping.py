@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,14 @@ pty = pytest.importorskip("pty", reason="Windows has no terminals of this kind")
 ROOT = Path(__file__).parents[1]
 PROGRAM = """
 import fcntl, signal, sys, termios
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests under nohup does not want this to be passed on
+# whoever runs the tests under nohup does not want this to be passed on
+signal.signal(signal.SIGHUP, signal.SIG_IGN if "--nohup" in sys.argv else signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # closing this terminal is told to this process
 from pipeline import build
 from pipeline.cli import main
 from tests.fakes import FakeTranscriber
 build.load_engine = lambda *_, **__: FakeTranscriber()
-sys.argv = ["rapporteur", *sys.argv[1:]]
+sys.argv = ["rapporteur", *(argument for argument in sys.argv[1:] if argument != "--nohup")]
 main()
 """
 
@@ -49,6 +51,21 @@ def test_a_terminal_that_is_closed_costs_nothing(tmp_path: Path, face: tuple[str
     assert process.wait(120) == 0
     assert "It lasts" in next((tmp_path / "out").glob("*.txt")).read_text()
     assert list((tmp_path / "home").rglob("recording.flac"))
+
+
+@pytest.mark.parametrize("face", [("--plain",), ()])
+def test_where_nohup_wants_it_a_meeting_goes_on_without_a_terminal_until_it_is_ended(
+    tmp_path: Path, face: tuple[str, ...]
+) -> None:
+    process, ours = shown(tmp_path, *face, "--nohup")
+    os.close(ours)
+    (journal,) = (tmp_path / "home").glob("meetings/*/journal.jsonl")
+    before = journal.read_text().count('"said"')
+    while process.poll() is None and journal.read_text().count('"said"') < before + 2:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(120) == 0
+    assert "It lasts" in next((tmp_path / "out").glob("*.txt")).read_text()
 
 
 @pytest.mark.parametrize("face", [("--plain",), ()])

@@ -19,13 +19,17 @@ def stopping(session: Session, *, told: Callable[[], None], again: Callable[[], 
     """Within, Ctrl+C and SIGTERM end the recording, which calls `told`; a second one calls `again`.
 
     A terminal that is closed ends it, too: nobody can stop it any more, and what was said is still written to its end.
+    Where nohup ignores that, it goes on without one.
     """
 
+    goes_on = _HANGUP is not None and signal.getsignal(_HANGUP) == signal.SIG_IGN
     terminals = [descriptor for descriptor in range(3) if os.isatty(descriptor)]  # a closed one is none any more
 
     def stop(number: int, frame: FrameType | None) -> None:
         if number == _HANGUP:
             to_nowhere(*terminals)  # every further word to it, or from it, would be an error
+            if goes_on:
+                return
         elif session.stopped:
             again()
             return
@@ -34,7 +38,7 @@ def stopping(session: Session, *, told: Callable[[], None], again: Callable[[], 
             session.stop()
 
     numbers = [signal.SIGINT, signal.SIGTERM]
-    if _HANGUP is not None and signal.getsignal(_HANGUP) != signal.SIG_IGN:  # nohup wants it to go on
+    if _HANGUP is not None:
         numbers.append(_HANGUP)
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
