@@ -295,7 +295,7 @@ class Marked:
         return Marked(*(float(hits / max(all_, 1)) for hits, all_ in counts))
 
 
-def exam(course: Course, seed: int) -> tuple[np.random.Generator, Course]:
+def drawn(course: Course, seed: int) -> tuple[np.random.Generator, Course]:
     """What is drawn in an exam, and from which numbers."""
     return np.random.default_rng([seed, course.things, course.segments]), replace(course, late=True, questions=3)
 
@@ -304,7 +304,7 @@ def exam(course: Course, seed: int) -> tuple[np.random.Generator, Course]:
 def examine(rival: nn.Module, pool: Sequence[Ints], course: Course, *, seed: int, repeats: int = 3) -> Marked:
     """Questions of the last segment only, about facts of the first four."""
     rival.eval()
-    rng, course = exam(course, seed)
+    rng, course = drawn(course, seed)
     counts = np.zeros((3, 2))
     for _ in range(repeats):
         for each, (logits, _) in _run(rival, episode(rng, pool, course, SIZES.segment)):
@@ -325,23 +325,16 @@ def pool_of(meetings: Sequence[Annotated]) -> list[Ints]:
     return [np.asarray(word_buckets(tokens(u.text)), np.int64) for m in meetings for u in m.heard]
 
 
-HEAD = ("memory", "tasks", "segments", "right", "right after a change", "invented")
-EXAMS = tuple((things, segments) for things in (1, 8, 32) for segments in (4, 16, 64))
+THINGS_ASKED, LENGTHS = (1, 8, 32), (4, 16, 64)  # tasks given out, and segments until the end, of the exams
+HEAD = ("memory", "tasks", *(f"{length} segments" for length in LENGTHS))
 
 
-def rows(
-    name: str, rival: nn.Module, pool: Sequence[Ints], *, seed: int, exams: Sequence[tuple[int, int]] = EXAMS
-) -> Iterator[str]:
-    """Lines of the table."""
-    for things, segments in exams:
-        yield row(name, Course(things, segments), examine(rival, pool, Course(things, segments), seed=seed + 1))
-
-
-def row(name: str, course: Course, mark: Marked) -> str:
-    """A line of the table."""
-    return (
-        f"| {name} | {course.things} | {course.segments} | {mark.known:.3f} | {mark.moved:.3f} | {mark.invented:.3f} |"
-    )
+def table(name: str, exam: Callable[[Course], Marked]) -> Iterator[str]:
+    """Lines of the table, each cell "right / right after a change / invented"."""
+    for things in THINGS_ASKED:
+        marks = [exam(Course(things, segments)) for segments in LENGTHS]
+        cells = (f"{mark.known:.3f} / {mark.moved:.3f} / {mark.invented:.3f}" for mark in marks)
+        yield " | ".join((f"| {name} | {things}", *cells)) + " |"
 
 
 def schooled(parser: argparse.ArgumentParser) -> None:
@@ -368,7 +361,7 @@ def main() -> None:
         torch.manual_seed(given.seed)
         rival = Asked(BANKS[name])
         train(rival, pool, seed=given.seed, say=say, steps=given.steps, rate=given.rate)
-        for line in rows(name, rival, held, seed=given.seed):
+        for line in table(name, partial(examine, rival, held, seed=given.seed + 1)):
             say(line)
 
 
