@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -39,17 +39,24 @@ class _Spoken:
         ids = self.topics[topic]
         inside = [self.said[i].text for i in ids]
         outside = [self.said[i].text for number, others in self.topics.items() if number != topic for i in others]
-        words = keywords(inside, outside, mind.weights)
-        proof = [i for i in ids if any(word in self.said[i].text.lower() for word in words)][: _EVIDENCE - 1]
+        named, words = title(inside, outside, mind.weights), keywords(inside, outside, mind.weights)
+        proof = list(self._proof(ids, [term for term in (*named.lower().split(", "), *words) if term]))
         content = {
             "topic": topic,
             "state": kind,  # "opens", "returns", "closes"
-            "title": title(inside, outside, mind.weights),
+            "title": named,
             "keywords": words,
             "start_s": self.said[ids[0]].start_s,
             "utterances": len(ids),
         }
-        return Learned("subject", content, tuple(dict.fromkeys([ids[0], *proof])))
+        return Learned("subject", content, tuple(dict.fromkeys([ids[0], *proof]))[:_EVIDENCE])
+
+    def _proof(self, ids: Sequence[str], terms: Sequence[str]) -> Iterator[str]:
+        """Where each term was said first, and then the others that say one."""
+        texts = {id: self.said[id].text.lower() for id in ids}
+        for term in terms:
+            yield from [id for id in ids if term in texts[id]][:1]
+        yield from (id for id in ids if any(term in texts[id] for term in terms))
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from memory.metrics import (
 )
 from memory.probes import COLUMNS, GROUPS
 from memory.titles import keywords, title
-from memory.words import NEAR_BUCKETS, OWN_BUCKETS, Weights, noisy, stripped, tokens
+from memory.words import NEAR_BUCKETS, OWN_BUCKETS, Weights, bucket, noisy, stripped, tokens
 
 WEIGHTS = Weights(np.zeros(OWN_BUCKETS, np.float32), np.zeros(NEAR_BUCKETS, np.float32))
 INSIDE = ["The rubber case is too soft", "A rubber case costs more", "yeah the rubber case"]
@@ -32,6 +32,24 @@ def test_a_title_is_a_run_of_words_that_was_said() -> None:
     assert title(INSIDE, OUTSIDE, WEIGHTS) == "Rubber case"
     assert set(keywords(INSIDE, OUTSIDE, WEIGHTS, count=2)) == {"rubber", "case"}
     assert title(["yeah okay"], [], WEIGHTS) == ""
+
+
+def test_what_is_everywhere_names_nothing() -> None:
+    """Neither function words that some stretch has more of, nor what the whole meeting is about."""
+    chat = ["I'm sure they've said that's what we could", "they could", "that's it, they could do it"]
+    assert title([*chat, "the solar panel", "a solar panel"], OUTSIDE, WEIGHTS) == "Solar panel"
+    remote = ["the remote control"] * 3
+    assert title([*remote, *["the lithium battery"] * 2], remote * 40, WEIGHTS) == "Lithium battery"
+    near = WEIGHTS.near.copy()
+    near[bucket("lithium", NEAR_BUCKETS)] = near[bucket("battery", NEAR_BUCKETS)] = 1.0  # in every third utterance
+    assert title([*remote, *["the lithium battery"] * 2], [], Weights(WEIGHTS.own, near)) == "Remote control"
+
+
+def test_a_title_has_several_terms_as_they_were_said() -> None:
+    said = ["the LCD screen", "an LCD screen", "The buttons.", "buttons", "a button, screen"]
+    assert title(said, [], WEIGHTS) == "LCD screen, buttons"
+    assert title(["solar, panel"] * 3, [], WEIGHTS) == "Panel, solar"  # nobody said "solar panel"
+    assert title(["consum- rubber"] * 2, [], WEIGHTS) == "Rubber"  # a word that was broken off is none
 
 
 def test_case_never_counts_and_punctuation_can_go() -> None:
