@@ -25,7 +25,7 @@ from memory.minutes import Minutes
 from memory.notes import WITHDRAWN, Item
 from memory.people import People
 from memory.summary import weigh
-from memory.votes import believing
+from memory.votes import believing, read_anew
 from memory.wording import read, sentences, stem
 from memory.words import Floats
 from pipeline.events import Concluded, Event, Learned, Opened, Said
@@ -77,7 +77,7 @@ def _meeting(raw: dict[str, Any]) -> Spoken:
     said = []
     for row in raw["utterances"]:
         label = labels.setdefault(row["speaker"], f"S{len(labels) + 1}")
-        said.append(Utterance(row["id"], row["text"], row["start"], row["end"], "en", SPOKEN, speaker=label))
+        said.append(Utterance(str(row["id"]), row["text"], row["start"], row["end"], "en", SPOKEN, speaker=label))
     roles = {labels[k]: ROLES.get(v.get("role", ""), "") for k, v in raw["speakers"].items() if k in labels}
     summary = raw.get("summary") or {}
     noted = {kind: _noted(summary.get(kind)) for kind in ("actions", "decisions")}
@@ -88,7 +88,7 @@ def _meeting(raw: dict[str, Any]) -> Spoken:
 def _noted(rows: list[dict[str, Any]] | None) -> tuple[Noted, ...] | None:
     if not rows:
         return None
-    found = (Noted(row["text"], frozenset(row["evidence"])) for row in rows)
+    found = (Noted(row["text"], frozenset(map(str, row["evidence"]))) for row in rows)
     return tuple(n for n in found if n.evidence and not n.text.startswith("*NA"))
 
 
@@ -97,8 +97,8 @@ def marks_of(mind: Mind, meeting: Spoken) -> dict[str, Marks]:
     heard = [Heard(u.id, u.text, u.speaker, u.start_s, u.end_s) for u in meeting.utterances]
     most = mind.absorb(mind.empty(), heard)  # what `read` gives one by one
     marks = {mark.utterance_id: mark for mark in (*most.marks, *mind.finish(most.state).marks)}
-    anew = reread.marks if (reread := mind.reread(heard)) else {}
-    return marks | {id: replace(marks[id], action=both[0], decision=both[1]) for id, both in anew.items()}
+    reread = mind.reread(heard)
+    return read_anew(marks, reread.marks) if reread else marks
 
 
 def ours(meeting: Spoken, marks: Mapping[str, Marks]) -> list[Item]:

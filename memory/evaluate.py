@@ -86,7 +86,7 @@ def _end_rows(read: Sequence[Case], shipped: Shipped) -> Iterable[Row]:
     if shipped.ends is None:
         return
     for name, key, scored in end_cases.rows(end_cases.reread(read, shipped.ends)):
-        score = cases.precise(scored, shipped.calibrations[key])
+        score = cases.precise(scored, shipped.calibrations.get(key, Calibration()))
         yield name, str(cases.trivial_flag(scored)), "-", "-", "-", str(score)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from memory.marks import GROUP, Marks
@@ -39,6 +39,25 @@ def believing(marks: Iterable[Marks]) -> frozenset[str]:
     unlike what it was trained on, and that it does not believe a task says nothing."""
     seen = [views(mark) for mark in marks]
     return frozenset(kind for kind, weight in WEIGHTS.items() if any(view[kind] >= weight.doubts for view in seen))
+
+
+def read_anew(marks: Mapping[str, Marks], told: Mapping[str, Sequence[float]]) -> dict[str, Marks]:
+    """The marks by utterance id with the probabilities (action, decision) that the whole meeting `told` at its end.
+
+    They stay as they were for a kind that was doubted everywhere: the best of a meeting is only then worth something
+    where anything was. And nothing is doubted that was not doubted before: an item of the rules is not taken away for
+    standing alone.
+    """
+    believed, anew = believing(marks.values()), dict(marks)
+
+    def now(mark: Marks, kind: str, chance: float) -> float:
+        before = views(mark)[kind]
+        return max(chance, min(before, WEIGHTS[kind].doubts)) if kind in believed else before
+
+    for id, (action, decision) in told.items():
+        if (mark := marks.get(id)) is not None:
+            anew[id] = replace(mark, action=now(mark, "action", action), decision=now(mark, "decision", decision))
+    return anew
 
 
 def weighed(item: Item, found: Mapping[str, float], believed: frozenset[str]) -> Item:

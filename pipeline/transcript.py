@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from audio.speech import SAMPLE_RATE, Utterance
 from memory.marks import Marks
+from memory.votes import read_anew
 from pipeline.events import RECORDING, REREAD, Concluded, Corrected, Event, Learned, Named, Opened, Reached, Said
 
 
@@ -139,12 +140,11 @@ def _most_common(languages: Iterable[str]) -> str:
 def marks_of(events: Iterable[Event]) -> Iterator[Marks]:
     """The marks that a journal keeps; of a meeting that is over as its end read them anew."""
     marks: dict[str, Marks] = {}
+    anew: dict[str, list[float]] = {}
     for event in events:
         if isinstance(event, Learned) and event.kind == "marks":
-            for mark in event.content["marks"]:
-                marks[mark["utterance_id"]] = Marks(**{**mark, "read_ids": tuple(mark["read_ids"])})
+            told = (Marks(**{**mark, "read_ids": tuple(mark["read_ids"])}) for mark in event.content["marks"])
+            marks |= {mark.utterance_id: mark for mark in told}
         elif isinstance(event, Learned) and event.kind == REREAD:
-            for id, (action, decision) in event.content["marks"].items():
-                if id in marks:
-                    marks[id] = replace(marks[id], action=action, decision=decision)
-    yield from marks.values()
+            anew = event.content["marks"]
+    yield from read_anew(marks, anew).values()

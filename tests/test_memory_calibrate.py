@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,8 @@ def test_a_logistic_regression_finds_what_made_the_labels() -> None:
 def test_marks_that_words_give_away_are_found_in_meetings_that_were_not_learnt_from(fitted: Found) -> None:
     (score,) = (s for name, s in measured(fitted, COUNTED[5:]) if name == "action, utterances, F1")
     assert float(score.split()[0]) > 0.9
+    (score,) = (s for name, s in measured(fitted, COUNTED[5:]) if name == "action, utterances, at the end, F1")
+    assert float(score.split()[0]) > 0.9
     names = [name for name, _ in folded(fitted)]
     assert names == [name for name, _ in measured(fitted, COUNTED[5:])]
     assert np.array_equal(fitted.probes.matrix[:, :COLUMNS], SHIPPED.probes.matrix[:, :COLUMNS])
@@ -71,6 +73,9 @@ def test_saved_beside_the_network_they_read_the_same(fitted: Found, tmp_path: Pa
     assert said.acts is not None
     assert again.acts is not None
     assert np.allclose(said.acts, again.acts, atol=0.02)
+    assert before.ends is not None
+    assert after.ends is not None
+    assert all(np.array_equal(getattr(before.ends, f.name), getattr(after.ends, f.name)) for f in fields(before.ends))
 
 
 def test_a_network_without_its_marks_is_refused(fitted: Found, tmp_path: Path) -> None:

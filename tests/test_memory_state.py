@@ -13,6 +13,7 @@ from torch import Tensor
 
 from memory import policy
 from memory.corpora import Heard, MindError
+from memory.ends import NUMBERS, Ends
 from memory.marks import Marks
 from memory.metrics import peaks, sigmoid, trailed
 from memory.mind import Heed, Mind, forget
@@ -56,7 +57,10 @@ def untrained(seed: int = 1) -> Shipped:
     minutes = Minutes(rng.normal(0, 0.2, (len(TASKS), FEATURES)).astype(np.float32), np.zeros(len(TASKS), np.float32))
     probes = Probes(matrix, np.zeros(WIDE, np.float32), weights)
     roles = Roles(rng.normal(0, 3, (BAG, 4)).astype(np.float32), np.zeros(4, np.float32), np.ones(BAG, np.float32))
-    return Shipped(model.eval(), probes, tagger=Tagger().eval(), minutes=minutes, roles=roles)
+    blank, ones = np.zeros((len(TASKS), NUMBERS), np.float32), np.ones((len(TASKS), NUMBERS), np.float32)
+    drawn = rng.normal(0, 0.4, blank.shape).astype(np.float32)
+    ends = Ends(drawn, np.full(len(TASKS), -2, np.float32), blank, ones)
+    return Shipped(model.eval(), probes, tagger=Tagger().eval(), minutes=minutes, roles=roles, ends=ends)
 
 
 SHIPPED = untrained()

@@ -15,7 +15,7 @@ from memory.mind import Mind
 from memory.state import HITS, VERSION, MemoryState
 from memory.weights import Calibration
 from pipeline.chart import memory_chart
-from pipeline.events import Concluded, Corrected, Event, Learned, Named, Said, Trouble, from_line, to_line
+from pipeline.events import REREAD, Concluded, Corrected, Event, Learned, Named, Said, Trouble, from_line, to_line
 from pipeline.mind import STATE, Carry, heard_again, person, remember
 from pipeline.transcript import marks_of
 from tests.test_memory_state import MIND, SHIPPED, close, conversation
@@ -90,10 +90,39 @@ def test_minutes_are_told_once_each_also_after_a_break(tmp_path: Path, cut: int)
     assert untimed([*first, *rest]) == untimed(whole)
 
 
+def test_a_meeting_that_is_over_is_read_anew_and_its_marks_and_minutes_count(tmp_path: Path) -> None:
+    coming = [*said(75), Concluded(230.0, 200.0)]
+    whole = list(remember(lambda: MIND, tmp_path)([], coming))
+    (anew,) = learned(whole, REREAD)
+    assert [e for e in whole if e in coming or e == anew][-2:] == [anew, coming[-1]]  # told before the end
+    expected = MIND.reread(conversation(75))
+    assert expected is not None
+    assert {id: tuple(both) for id, both in anew.content["marks"].items()} == {
+        id: pytest.approx(both, abs=1e-4) for id, both in expected.marks.items()
+    }
+    live = {m.utterance_id: m.action for m in marks_of(learned(whole, "marks"))}
+    now = {m.utterance_id: m.action for m in marks_of(whole)}
+    assert live != now
+    assert all(now[id] >= min(live[id], 0.03) for id in live)
+    shown = [m["start_s"] for m in anew.content["minutes"]]
+    assert shown == [m.start_s for m in expected.minutes if max(m.action, m.decision) >= 0.5]
+    assert set(anew.evidence) == {id for m in anew.content["minutes"] for id in m["evidence"]}
+
+
+def test_what_was_corrected_late_is_read_anew_as_if_known_from_the_start(tmp_path: Path) -> None:
+    speakers = [Corrected(f"u{i}", "speaker", "C", "speakers") for i in range(3, 9)]
+    text = Corrected("u12", "text", "we decide the battery takes it.", "user")
+    late = hold(tmp_path / "late", [*said(40), *speakers, text, END])
+    early = hold(tmp_path / "early", [*said(20), *speakers, text, *said(40)[20:], END])
+    never = hold(tmp_path / "never", [*said(40), END])
+    assert learned(late, REREAD) == learned(early, REREAD)
+    assert learned(late, REREAD) != learned(never, REREAD)
+
+
 def test_eight_at_a_step_are_marked_as_one_by_one(tmp_path: Path) -> None:
     heard = conversation(2 * MIND.segment + 5)
     coming = [*said(len(heard)), Concluded(900.0, 800.0)]
-    told = list(marks_of(remember(lambda: MIND, tmp_path)([], coming)))
+    told = list(marks_of(learned(list(remember(lambda: MIND, tmp_path)([], coming)), "marks")))  # as told while it ran
     alone = list(MIND.read(heard))
     assert [(m.utterance_id, m.act, m.topic, m.boundary) for m in told] == [
         (m.utterance_id, m.act, m.topic, m.boundary) for m in alone

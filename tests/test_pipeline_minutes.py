@@ -15,8 +15,8 @@ from icalendar import Calendar
 from audio.speech import Scores, Utterance
 from memory.minutes import Minutes
 from memory.notes import OPEN, Change, Due, Item, Owner, to_content
-from pipeline.cli.memory import _as_in_minutes
-from pipeline.events import Concluded, Corrected, Event, Learned, Named, Opened, PipelineError, Said
+from pipeline.cli.memory import _as_in_minutes, _minutes
+from pipeline.events import REREAD, Concluded, Corrected, Event, Learned, Named, Opened, PipelineError, Said
 from pipeline.export.minutes import FORMATS, render
 from pipeline.library import Library
 from pipeline.minutes import MinutesStage, minutes_of
@@ -317,6 +317,24 @@ def test_the_memory_votes_when_the_meeting_is_settled() -> None:
     events = noted([*said[:-1], Learned("marks", {"marks": marks}, ("u1",)), said[-1]])
     (item,) = minutes_of(events).items
     assert (item.what, item.evidence) == ("And marketing for the trend watching then", ("u1",))
+
+
+def test_minutes_are_made_of_what_the_whole_meeting_read_anew() -> None:
+    """Also by a stage that starts after a break, and with `minutes --again`."""
+    said = talk(("S1", "And marketing for the trend watching then."), ("S2", "I must water the plants in the office."))
+    live = Learned("marks", {"marks": [{**asdict(marks(action=0.1)), "read_ids": []}]}, ("u1",))
+    assert minutes_of(noted([*said[:-1], live, said[-1]])).items == ()
+    for chance, count in ((0.8, 1), (0.1, 0)):
+        anew = Learned(REREAD, {"marks": {"u1": [chance, 0.0]}, "minutes": []}, ())
+        events = [*said[:-1], live, anew, said[-1]]
+        assert [len(minutes_of(made).items) for made in (noted(events), taken_anew(events))] == [count, count]
+
+
+def test_the_memory_shows_the_minutes_that_the_end_told_and_before_those_told_so_far() -> None:
+    told = [Learned("minute", {"start_s": at, "action": 0.4, "decision": 0.1}, ("u1",)) for at in (0.0, 60.0)]
+    anew = Learned(REREAD, {"marks": {}, "minutes": [{"start_s": 120.0, "action": 0.9, "decision": 0.1}]}, ())
+    assert [m["start_s"] for m in _minutes([*told])] == [0.0, 60.0]
+    assert [m["start_s"] for m in _minutes([*told, anew])] == [120.0]
 
 
 def test_a_topic_bears_one_name_wherever_it_is_shown() -> None:
