@@ -23,7 +23,7 @@ from memory.cases import Case, Scored
 from memory.corpora import MISSING, Annotated, folds, load
 from memory.material import Counted
 from memory.metrics import best_threshold, boundary_counts, f1, peaks, pk_and_window_diff, sigmoid, steady_threshold
-from memory.packing import packed, slots_of
+from memory.packing import packed
 from memory.predict import Reading
 from memory.probes import FLAGS, GROUPS, Probes
 from memory.roles import Roles
@@ -55,7 +55,7 @@ def found(counted: Sequence[Counted], network: Probes, say: Say) -> Found:
     groups: list[list[Case]] = []
     for number, (rest, held) in enumerate(folds([c.meeting for c in counted], PARTS), 1):
         part = material.marked(network, [by_name[m.name] for m in rest])
-        people = _taught([by_name[m.name] for m in rest])
+        people = roles.taught(rest)
         groups.append([probed(by_name[m.name], part, people) for m in held])
         say(f"marks {number} of {PARTS + 1}")
     read = [case for group in groups for case in group]
@@ -65,12 +65,9 @@ def found(counted: Sequence[Counted], network: Probes, say: Say) -> Found:
         for task in TASKS:
             scored[task] += [row for case in group for row in cases.minute_scores(case, task, minutes)]
     how = calibrations(read) | {f"{task} windows": _threshold(rows) for task, rows in scored.items()}
-    return Found(material.marked(network, counted), _minutes(read), how, read, _taught(counted), scored)
-
-
-def _taught(counted: Sequence[Counted]) -> Roles | None:
-    """Roles of whole people, by meetings where they are annotated."""
-    return roles.fit([(c.said[0], slots_of(c.meeting.heard)[1], c.meeting.role) for c in counted])
+    return Found(
+        material.marked(network, counted), _minutes(read), how, read, roles.taught([c.meeting for c in counted]), scored
+    )
 
 
 def probed(counted: Counted, probes: Probes, people: Roles | None) -> Case:

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from memory.corpora import MISSING, ROLES
+from memory.corpora import MISSING, ROLES, Annotated
 from memory.exact import curve, descended
+from memory.packing import slots_of
 from memory.state import BAG, SPEAKERS
-from memory.words import Floats, Ints, Sparse, bucket
+from memory.words import Floats, Ints, Sparse, bucket, tokens
 
 Counts = NDArray[np.uint8]
 ROLE_SHARE = 0.5  # of the network in a role, the rest is this model's; set beforehand, not searched
@@ -71,6 +72,11 @@ def joint(chances: Floats) -> Floats:
     for person, column in enumerate(ways.T):
         shared[person] = np.bincount(column, weight, len(ROLES)) / weight.sum()
     return np.concatenate([shared, chances[len(ROLES) :]]).astype(np.float32)
+
+
+def taught(meetings: Sequence[Annotated]) -> Roles | None:
+    """`fit` to annotated meetings."""
+    return fit([([tokens(u.text) for u in m.heard], slots_of(m.heard)[1], m.role) for m in meetings])
 
 
 def fit(meetings: Sequence[tuple[Sequence[Sequence[str]], Ints, Ints]]) -> Roles | None:

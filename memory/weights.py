@@ -49,7 +49,7 @@ class Shipped:
     tagger: Tagger | None = None
     minutes: Minutes | None = None
     roles: Roles | None = None
-    fitted: frozenset[str] = frozenset()  # meetings that the marks or their thresholds have seen
+    fitted: frozenset[str] = frozenset()  # meetings that it learnt from, as far as the files say; marks count alone
 
 
 def beside(path: Path) -> Path:
@@ -66,6 +66,7 @@ def save(path: Path, shipped: Shipped) -> None:
         "format": str(FORMAT),
         "sizes": json.dumps(asdict(shipped.model.sizes)),
         "calibrations": json.dumps({task: asdict(c) for task, c in shipped.calibrations.items()}),
+        "fitted": json.dumps(sorted(shipped.fitted)),
     }
     _write(path, {name: np.ascontiguousarray(t, np.float16) for name, t in tensors.items()}, header)
     if shipped.tagger or shipped.minutes or shipped.roles:
@@ -153,7 +154,8 @@ def _loaded(path: Path) -> Shipped:
     probes = Probes(
         tensors["probes.matrix"], tensors["probes.bias"], Weights(tensors["probes.own"], tensors["probes.near"])
     )
-    shipped = Shipped(model.eval(), probes, _calibrations(header))
+    fitted = frozenset(json.loads(header.get("fitted", "[]")))
+    shipped = Shipped(model.eval(), probes, _calibrations(header), fitted=fitted)
     return _with_marks(shipped, beside(path)) if beside(path).exists() else shipped
 
 
