@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from memory.corpora import MindError
+from memory.corpora import ROLES, MindError
 from memory.model import MemoryTransformer, Sizes
 from memory.probes import COLUMNS, MARKS, WIDE, Probes
 from memory.roles import Roles
+from memory.state import BAG
 from memory.stretch import Minutes
 from memory.tagger import Tagger
 from memory.words import TIME_BUCKETS, WIDTH, Weights
@@ -84,9 +85,10 @@ def save_marks(path: Path, shipped: Shipped) -> None:
     if shipped.minutes:
         tensors |= {"minutes.weights": shipped.minutes.weights, "minutes.bias": shipped.minutes.bias}
     if shipped.roles:
-        roles, columns, scale = shipped.roles, *_in_bytes(shipped.roles.weights)
-        tensors |= {"roles.weights": columns, "roles.scale": scale, "roles.bias": roles.bias}
-        tensors["roles.telling"] = roles.telling.astype(np.float16)
+        telling = shipped.roles.telling.astype(np.float16)
+        columns, scale = _in_bytes(shipped.roles.weights[telling > 0])  # all others count nothing
+        tensors |= {"roles.weights": columns, "roles.scale": scale, "roles.bias": shipped.roles.bias}
+        tensors["roles.telling"] = telling
     header = {
         "format": str(FORMAT),
         "columns": json.dumps(list(MARKS)),
@@ -173,8 +175,10 @@ def _with_marks(shipped: Shipped, path: Path) -> Shipped:
     if "minutes.bias" in tensors:
         minutes = Minutes(tensors["minutes.weights"], tensors["minutes.bias"])
     if "roles.bias" in tensors:
-        weights = tensors["roles.weights"] * tensors["roles.scale"]
-        roles = Roles(weights, tensors["roles.bias"], tensors["roles.telling"].astype(np.float32))
+        telling = tensors["roles.telling"].astype(np.float32)
+        weights = np.zeros((BAG, len(ROLES)), np.float32)
+        weights[telling > 0] = tensors["roles.weights"] * tensors["roles.scale"]
+        roles = Roles(weights, tensors["roles.bias"], telling)
     if "tagger.out.bias" in tensors:
         tagger, prefix = Tagger().eval(), "tagger."
         mine = {n.removeprefix(prefix): t.astype(np.float32) for n, t in tensors.items() if n.startswith(prefix)}
