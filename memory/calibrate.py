@@ -24,7 +24,7 @@ from memory.corpora import MISSING, Annotated, folds, load
 from memory.ends import Ends
 from memory.material import Counted
 from memory.metrics import best_threshold, boundary_counts, f1, peaks, pk_and_window_diff, sigmoid, steady_threshold
-from memory.packing import packed, slots_of
+from memory.packing import packed
 from memory.predict import Reading
 from memory.probes import FLAGS, GROUPS, Probes
 from memory.roles import Roles
@@ -60,7 +60,7 @@ def found(counted: Sequence[Counted], network: Probes, say: Say) -> Found:
     groups: list[list[Case]] = []
     for number, (rest, held) in enumerate(folds([c.meeting for c in counted], PARTS), 1):
         part = material.marked(network, [by_name[m.name] for m in rest])
-        people = _taught([by_name[m.name] for m in rest])
+        people = roles.taught(rest)
         groups.append([probed(by_name[m.name], part, people) for m in held])
         say(f"marks {number} of {PARTS + 1}")
     read = [case for group in groups for case in group]
@@ -75,17 +75,12 @@ def found(counted: Sequence[Counted], network: Probes, say: Say) -> Found:
             anew[name] = anew.get(name, []) + rows
     how = calibrations(read) | {f"{task} windows": _threshold(rows) for task, rows in scored.items()}
     how |= {f"{name} anew": Calibration(share=0.0, threshold=_steady(rows)) for name, rows in anew.items()}
-    probes, people = material.marked(network, counted), _taught(counted)
+    probes, people = material.marked(network, counted), roles.taught([c.meeting for c in counted])
     return Found(probes, _minutes(read), _ends(read), how, read, people, scored, anew)
 
 
 def _steady(rows: Scored) -> float:
     return steady_threshold(np.concatenate([row[0] for row in rows]), np.concatenate([row[1] for row in rows]))
-
-
-def _taught(counted: Sequence[Counted]) -> Roles | None:
-    """Roles of whole people, by meetings where they are annotated."""
-    return roles.fit([(c.said[0], slots_of(c.meeting.heard)[1], c.meeting.role) for c in counted])
 
 
 def probed(counted: Counted, probes: Probes, people: Roles | None) -> Case:

@@ -9,14 +9,16 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from memory import cases, end_cases, proof
+from memory import cases, end_cases, proof, roles
+from memory.calibrate import MODEL
 from memory.cases import SHARES, Case, Score
-from memory.corpora import folds, load, run
+from memory.corpora import Annotated, MindError, folds, load, run
 from memory.roles import ROLE_SHARE
 from memory.weights import SHIPPED, Calibration, Shipped
 from memory.weights import load as load_weights
@@ -53,6 +55,28 @@ def main_table(read: Sequence[Case], bare: Sequence[Case], shipped: Shipped) -> 
     what = "marks, roles of whole people and thresholds"
     note = f"\n\n**Not held out:** {what} have seen {seen} of these {len(heard)} meetings." if seen else ""
     return note + table("Tasks", ("task", "trivial", "LR", "model", "LR + model", "shipped"), rows)
+
+
+def folded(meetings: Sequence[Annotated], weights: Sequence[Path]) -> tuple[list[Case], list[Case], Shipped]:
+    """Every meeting, as written and without punctuation, by the network, the columns and the roles that never saw it.
+
+    The last of the weights come with it, marks as they are shipped by share. Raises MindError for weights that saw
+    what they are to be measured on.
+    """
+    read, bare = [], []
+    for number, (path, (rest, held)) in enumerate(zip(weights, folds(meetings, len(weights)), strict=True), 1):
+        network = load_weights(path)
+        if seen := sorted(network.fitted & {m.name for m in held}):
+            raise MindError(
+                f"{path} has seen {seen[0]}; name the weights of --fold 1/{len(weights)} and so on in order"
+            )
+        shares = {task: Calibration(share=share) for task, share in MODEL.items()}
+        shipped = replace(
+            network, tagger=None, minutes=None, calibrations=shares, roles=roles.taught(rest), fitted=frozenset()
+        )
+        read += cases.read(shipped, held, group=str(number))
+        bare += cases.read(shipped, held, group=str(number), bare=True)
+    return read, bare, shipped
 
 
 def _each(score: Callable[[float], Score]) -> Row:
@@ -97,11 +121,11 @@ def _boundary_rows(read: Sequence[Case], how: dict[str, Calibration]) -> Iterabl
             for n, f in (("none", cases.no_boundaries), ("TextTiling", cases.tiling))
         }
         found = {s: cases.boundaries(read, task, s) for s in SHARES.values()}
-        ours = cases.shipped_boundaries(read, task, how.get(task, Calibration()))
+        ours = cases.shipped_boundaries(read, task, how[task]) if task in how else {}
         for metric in ("Pk", "WD", "F1"):
             trivial = ", ".join(f"{n} {scores[metric].value:.3f}" for n, scores in plain.items())
             each = _each({s: f[metric] for s, f in found.items()}.__getitem__)
-            yield f"topics, {level}: {metric}", trivial, *each, str(ours[metric])
+            yield f"topics, {level}: {metric}", trivial, *each, str(ours.get(metric, "-"))
 
 
 def main() -> None:
@@ -119,12 +143,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     meetings = load(given.data) + (load(given.also) if given.also else [])
     if given.folds:
-        read, bare = [], []
-        for number, (_, held) in enumerate(folds(meetings, len(given.folds))):
-            shipped = load_weights(given.folds[number])
-            read += cases.read(shipped, held, group=str(number))
-            bare += cases.read(shipped, held, group=str(number), bare=True)
-        print(main_table(read, bare, shipped))
+        print(main_table(*folded(meetings, given.folds)))
         return
     shipped = load_weights(given.weights)
     began = time.monotonic()

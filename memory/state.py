@@ -22,10 +22,10 @@ from torch import Tensor
 from memory.corpora import Heard, MindError
 from memory.stretch import Row
 
-VERSION = 3  # 3: what each speaker said, counted
+VERSION = 4  # 4: what each speaker said, single words in more buckets
 SPEAKERS, TOPICS, ITEMS = 12, 24, 32  # slots of each kind, in this order along K
 SLOTS = SPEAKERS + TOPICS + ITEMS
-BAG = 2**13  # hashed words and pairs of words of a speaker
+BAG = 2**15  # hashed words of a speaker; in fewer, words that tell a role fall together with others (LOG.md)
 SPEAKER_SLOTS = slice(0, SPEAKERS)
 TOPIC_SLOTS = slice(SPEAKERS, SPEAKERS + TOPICS)
 ITEM_SLOTS = slice(SPEAKERS + TOPICS, SLOTS)

@@ -283,7 +283,7 @@ def main() -> None:
     switches = Switches(**{name: name not in given.without for name in asdict(Switches())})
     plan = Plan(epochs=given.epochs, seed=given.seed, switches=switches)
     model = train(ready, plan, Sizes(), checkpoint=given.out.with_suffix(".checkpoint"), say=say)
-    save(given.out, Shipped(model, probes))
+    save(given.out, Shipped(model, probes, fitted=frozenset(m.name for m in meetings)))
     say(f"{given.out}: {given.out.stat().st_size / 1e6:.1f} MB")
 
 

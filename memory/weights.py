@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from memory.corpora import MindError
+from memory.corpora import ROLES, MindError
 from memory.ends import Ends
 from memory.model import MemoryTransformer, Sizes
 from memory.probes import COLUMNS, MARKS, WIDE, Probes
 from memory.roles import Roles
+from memory.state import BAG
 from memory.stretch import Minutes
 from memory.tagger import Tagger
 from memory.words import TIME_BUCKETS, WIDTH, Weights
@@ -53,7 +54,7 @@ class Shipped:
     minutes: Minutes | None = None
     roles: Roles | None = None
     ends: Ends | None = None
-    fitted: frozenset[str] = frozenset()  # meetings that the marks or their thresholds have seen
+    fitted: frozenset[str] = frozenset()  # meetings that it learnt from, as far as the files say; marks count alone
 
 
 def beside(path: Path) -> Path:
@@ -70,6 +71,7 @@ def save(path: Path, shipped: Shipped) -> None:
         "format": str(FORMAT),
         "sizes": json.dumps(asdict(shipped.model.sizes)),
         "calibrations": json.dumps({task: asdict(c) for task, c in shipped.calibrations.items()}),
+        "fitted": json.dumps(sorted(shipped.fitted)),
     }
     _write(path, {name: np.ascontiguousarray(t, np.float16) for name, t in tensors.items()}, header)
     if shipped.tagger or shipped.minutes or shipped.roles or shipped.ends:
@@ -87,9 +89,10 @@ def save_marks(path: Path, shipped: Shipped) -> None:
     if shipped.minutes:
         tensors |= {"minutes.weights": shipped.minutes.weights, "minutes.bias": shipped.minutes.bias}
     if shipped.roles:
-        roles, columns, scale = shipped.roles, *_in_bytes(shipped.roles.weights)
-        tensors |= {"roles.weights": columns, "roles.scale": scale, "roles.bias": roles.bias}
-        tensors["roles.telling"] = roles.telling.astype(np.float16)
+        telling = shipped.roles.telling.astype(np.float16)
+        columns, scale = _in_bytes(shipped.roles.weights[telling > 0])  # all others count nothing
+        tensors |= {"roles.weights": columns, "roles.scale": scale, "roles.bias": shipped.roles.bias}
+        tensors["roles.telling"] = telling
     if shipped.ends:
         tensors |= {f"ends.{name}": getattr(shipped.ends, name) for name in _ENDS}
     header = {
@@ -159,7 +162,8 @@ def _loaded(path: Path) -> Shipped:
     probes = Probes(
         tensors["probes.matrix"], tensors["probes.bias"], Weights(tensors["probes.own"], tensors["probes.near"])
     )
-    shipped = Shipped(model.eval(), probes, _calibrations(header))
+    fitted = frozenset(json.loads(header.get("fitted", "[]")))
+    shipped = Shipped(model.eval(), probes, _calibrations(header), fitted=fitted)
     return _with_marks(shipped, beside(path)) if beside(path).exists() else shipped
 
 
@@ -177,8 +181,10 @@ def _with_marks(shipped: Shipped, path: Path) -> Shipped:
     if "minutes.bias" in tensors:
         minutes = Minutes(tensors["minutes.weights"], tensors["minutes.bias"])
     if "roles.bias" in tensors:
-        weights = tensors["roles.weights"] * tensors["roles.scale"]
-        roles = Roles(weights, tensors["roles.bias"], tensors["roles.telling"].astype(np.float32))
+        telling = tensors["roles.telling"].astype(np.float32)
+        weights = np.zeros((BAG, len(ROLES)), np.float32)
+        weights[telling > 0] = tensors["roles.weights"] * tensors["roles.scale"]
+        roles = Roles(weights, tensors["roles.bias"], telling)
     if "ends.bias" in tensors:
         ends = Ends(**{name: tensors[f"ends.{name}"] for name in _ENDS})
     if "tagger.out.bias" in tensors:

@@ -11,12 +11,14 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from memory import cases, material
+from memory import cases, material, roles
 from memory.calibrate import Found, folded, found, logistic, measured, with_found
-from memory.corpora import MindError
+from memory.corpora import MindError, folds
+from memory.evaluate import folded as cross_read
 from memory.evaluate import main_table
 from memory.probes import COLUMNS, MARKS, WIDE, Probes
 from memory.weights import Calibration, Shipped, beside, load, load_network, save, save_marks
+from memory.words import tokens
 from tests.test_memory_state import SHIPPED
 from tests.test_memory_train import meeting, quiet
 
@@ -108,3 +110,29 @@ def test_a_table_says_which_meetings_the_marks_have_seen() -> None:
     read = cases.read(shipped, MEETINGS[5:])
     assert "have seen 1 of these 2 meetings" in main_table(read, read, shipped)
     assert "Not held out" not in main_table(read, read, replace(shipped, fitted=frozenset()))
+
+
+def test_folds_read_each_meeting_by_what_never_saw_it(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.safetensors" for number in (1, 2)]
+    parts = list(folds(MEETINGS[:4], 2))
+    for path, (rest, _) in zip(paths, parts, strict=True):
+        save(path, replace(SHIPPED, roles=None, tagger=None, minutes=None, fitted=frozenset(m.name for m in rest)))
+    read, bare, shipped = cross_read(MEETINGS[:4], paths)
+    assert [c.meeting.name for c in read] == [m.name for _, held in parts for m in held]
+    assert [c.group for c in read] == ["1", "1", "2", "2"]
+    own = roles.taught(parts[0][0])
+    assert own is not None
+    words = [tokens(u.text) for u in read[0].meeting.heard]
+    assert np.array_equal(read[0].people, own.heard(words, read[0].packed.speaker))  # type: ignore[arg-type]
+    assert not np.array_equal(read[0].packed.probes, bare[0].packed.probes)
+    printed = main_table(read, bare, shipped)
+    assert "Not held out" not in printed
+    assert "| owner of an action item |" in printed
+
+
+def test_weights_in_the_wrong_order_are_no_cross_validation(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.safetensors" for number in (1, 2)]
+    for path, (rest, _) in zip(paths, folds(MEETINGS[:4], 2), strict=True):
+        save(path, replace(SHIPPED, roles=None, tagger=None, minutes=None, fitted=frozenset(m.name for m in rest)))
+    with pytest.raises(MindError, match=r"has seen T\da.*in order"):
+        cross_read(MEETINGS[:4], paths[::-1])
