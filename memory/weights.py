@@ -130,7 +130,8 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
                 raise MindError(f"{path} has format {header.get('format')}, not {FORMAT}; train again or update")
             return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise MindError(f"the memory's weights {path} cannot be read ({error}); install rapporteur again") from error
+        advice = "install rapporteur again" if path.parent == SHIPPED.parent else "check the name, or train again"
+        raise MindError(f"the memory's weights {path} cannot be read ({error}); {advice}") from error
 
 
 def load(path: Path = SHIPPED) -> Shipped:

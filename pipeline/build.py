@@ -127,7 +127,8 @@ class Run:
         length_s = duration_s(recording)
         self._long = (length_s or 0) > FILE.longest_s
         self._able()
-        attribute = self.attribution(recording)  # refuses before there is a meeting
+        attribute = self.attribution(recording)  # refuses before there is a meeting, as the next does
+        self._series(series)
         journal = self._library.create(opened) if again else self._library.open_or_resume(opened)
         from_s = max(journal.resume_point.reached.values(), default=0) / SAMPLE_RATE
         events = self._events(recording, journal, attribute=attribute, series=series)
@@ -189,14 +190,20 @@ class Run:
         """What hears the meeting in this folder: who keeps the names, the memory, the shelf, the taker of notes."""
         carried: tuple[Item, ...] = ()
         carry = None
-        if series:
-            belongs = Series(series, self._library)
+        if belongs := self._series(series):
             carried = belongs.carried(before=folder.name)
             belongs.join(folder.name)
             carry = Carry(belongs.state_path, folder.name)
         memory = (remember(lambda: self._mind, folder, carry),) if self._settings.memory.enabled else ()
         passages = (PassageStage(self._shelf),) if self._shelf is not None else ()
         return (names_follow, *memory, *passages, MinutesStage(carried), *self.after_notes())
+
+    def _series(self, name: str) -> Series | None:
+        """The series of that name, None for ""; PipelineError where its file is damaged."""
+        series = Series(name, self._library) if name else None
+        if series:
+            series.meetings()
+        return series
 
     def after_notes(self) -> tuple[Stage, ...]:
         """What works on notes that were taken."""
@@ -283,7 +290,8 @@ class Run:
         opened = replace(self._opened_now(wanted.title), source=wanted.source)
         if wanted.began:
             opened = replace(opened, began=wanted.began.isoformat(timespec="seconds"))
-        attribute = self.attribution(None)  # refuses before there is a meeting
+        attribute = self.attribution(None)  # refuses before there is a meeting, as the next does
+        self._series(wanted.series)
         journal = self._library.create(opened)
         folder = journal.path.parent
         session = Session(source, tape(folder), room=room)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from memory import evaluate, train
-from memory.corpora import run
+from memory import evaluate, train, weights
+from memory.corpora import MindError, run
 
 EMPTY: dict[str, object] = {"meeting": "ES1a", "utterances": [], "summary": None, "speakers": {}, "topics": []}
 
@@ -48,6 +48,11 @@ def test_parts_and_banks_that_do_not_exist_are_refused(
     said = asked(train.main, "--data", tmp_path, "--out", tmp_path / "out", *flags)
     assert said.startswith("2: ")
     assert flags[0] in said
+
+
+def test_weights_of_ones_own_that_are_gone_need_no_new_installation(tmp_path: Path) -> None:
+    with pytest.raises(MindError, match="check the name, or train again"):
+        weights.load(tmp_path / "mine.safetensors")
 
 
 def test_a_table_that_does_not_exist_is_refused(asked: Callable[..., str], tmp_path: Path) -> None:

@@ -41,3 +41,13 @@ def test_a_pipeline_that_cannot_be_used_is_refused_before_anything_is_heard(run,
 
 def test_a_number_of_speakers_inside_the_limits_is_fine(run, recording) -> None:  # type: ignore[no-untyped-def]
     assert run("transcribe", recording, "--speakers", 2, "--min-speakers", 2, "--max-speakers", 2)[0] == 0
+
+
+@pytest.mark.parametrize("command", [("transcribe",), ("listen", "--plain", "--pace", "0", "--from-file")])
+def test_a_series_that_cannot_be_read_is_told_before_there_is_a_meeting(run, recording, tmp_path, command) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "home" / "series").mkdir(parents=True)
+    (tmp_path / "home" / "series" / "weekly.json").write_text("{")
+    code, _, err = run(*command, recording, "--series", "Weekly")
+    assert code == 4
+    assert "weekly.json cannot be read" in " ".join(err.split())
+    assert list(tmp_path.glob("home/meetings/*")) == []

@@ -210,6 +210,8 @@ def test_voices_of_another_encoder_and_damaged_ones_are_told(home: Path) -> None
     assert done.exit_code == 0
     assert "unusable: made by older; enrol again" in " ".join(done.output.split())
     assert "x.voice.json is damaged and was left out" in " ".join(done.output.split())
+    row = json.loads(run("known", "--json").stdout)
+    assert (row["person"], row["speech_s"], row["consent"], row["usable"]) == ("Anna", 9.0, "yes", False)
 
 
 LABELS = ExportOptions(SubtitleOptions(speaker_labels=True))

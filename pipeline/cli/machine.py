@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,29 @@ from rich.text import Text
 
 from audio.engines import models
 from pipeline import doctor, loading
-from pipeline.cli.options import InFull, config_option, written
+from pipeline.cli.options import InFull, config_option, json_option, written
 from pipeline.config import DEFAULTS, effective, load, user_file
 
 
 @click.command("config")
 @config_option
-def show_config(config: Path | None) -> None:
+@json_option
+def show_config(config: Path | None, as_json: bool) -> None:
     """Print every setting in effect and where it came from."""
     settings = effective(file=config)
+    if as_json:
+        for each in settings:
+            _row(key=each.key, value=each.value, origin=each.origin)
+        return
     width = max(len(f"{s.key}: {s.value}") for s in settings)
     for setting in settings:
         origin = "" if setting.origin == "default" else f"  <- {setting.origin}"
         click.echo(f"{f'{setting.key}: {_written(setting.value)}':<{min(width, 60)}}{origin}".rstrip())
     click.echo(f"\nYour settings: {config or user_file()}   All defaults, explained: {DEFAULTS}")
+
+
+def _row(**row: Any) -> None:
+    click.echo(json.dumps(row, ensure_ascii=False))
 
 
 def _written(value: Any) -> str:
@@ -37,7 +47,8 @@ def _written(value: Any) -> str:
 
 @click.command("doctor")
 @config_option
-def examine(config: Path | None) -> None:
+@json_option
+def examine(config: Path | None, as_json: bool) -> None:
     """Say what works here and what to install for the rest."""
     table = Table("", "", Column(overflow="fold"), box=None, show_header=False, pad_edge=False)  # paths are not cut off
     findings = doctor.examine(load(file=config))
@@ -46,7 +57,10 @@ def examine(config: Path | None) -> None:
             finding.state
         ]
         table.add_row(finding.what, Text(mark, style=style), finding.detail)
-    Console(highlight=False, soft_wrap=False).print(table)
+        if as_json:
+            _row(what=finding.what, state=finding.state, detail=finding.detail)
+    if not as_json:
+        Console(highlight=False, soft_wrap=False).print(table)
     if any(finding.state == "broken" for finding in findings):
         sys.exit(1)
 
@@ -57,8 +71,14 @@ def models_group() -> None:
 
 
 @models_group.command("list")
-def list_models() -> None:
+@json_option
+def list_models(as_json: bool) -> None:
     """The models on this machine, and the names of those that can be pulled."""
+    if as_json:
+        here = {model.name: str(model.path) for model in models.installed()}
+        for name in dict.fromkeys([*here, *models.official_names()]):
+            _row(name=name, path=here.get(name))
+        return
     table = Table("on this machine", Column("path", overflow="fold"), box=None, pad_edge=False)
     for model in models.installed():
         table.add_row(model.name, str(model.path))

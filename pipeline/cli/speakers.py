@@ -145,14 +145,27 @@ def enrol(person: str, recording: Path, consent: str, config: Path | None) -> No
 
 @speakers.command()
 @config_option
-def known(config: Path | None) -> None:
+@json_option
+def known(config: Path | None, as_json: bool) -> None:
     """Whose voices are kept, since when, and how they agreed."""
     table = Table("person", "enrolled", "speech", "consent", "", box=None, pad_edge=False)
     for kept in Voiceprints(library_of(config).home).enrolled(warn=_warn):
         own = kept.voice.encoder
-        usable = "" if comparable(own, Ge2eEncoder.name) else f"unusable: made by {own}; enrol again"
-        table.add_row(kept.voice.person, kept.enrolled[:10], f"{kept.speech_s:.0f} s", kept.consent, usable)
-    Console(highlight=False).print(table if table.row_count else "no voice is kept: rapporteur speakers enrol")
+        usable = comparable(own, Ge2eEncoder.name)
+        if as_json:
+            row = {
+                "person": kept.voice.person,
+                "enrolled": kept.enrolled,
+                "speech_s": kept.speech_s,
+                "consent": kept.consent,
+                "encoder": own,
+                "usable": usable,
+            }
+            click.echo(json.dumps(row, ensure_ascii=False))
+        why = "" if usable else f"unusable: made by {own}; enrol again"
+        table.add_row(kept.voice.person, kept.enrolled[:10], f"{kept.speech_s:.0f} s", kept.consent, why)
+    if not as_json:
+        Console(highlight=False).print(table if table.row_count else "no voice is kept: rapporteur speakers enrol")
 
 
 @click.command()
