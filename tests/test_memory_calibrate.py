@@ -73,6 +73,10 @@ def test_saved_beside_the_network_they_read_the_same(fitted: Found, tmp_path: Pa
     assert said.acts is not None
     assert again.acts is not None
     assert np.allclose(said.acts, again.acts, atol=0.02)
+    assert said.people is not None
+    assert again.people is not None
+    assert np.abs(np.exp(said.people) - np.exp(again.people)).max() < 0.02
+    assert np.ptp(said.people) > 1.0
 
 
 def test_a_network_without_its_marks_is_refused(fitted: Found, tmp_path: Path) -> None:
