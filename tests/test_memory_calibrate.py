@@ -78,6 +78,10 @@ def test_saved_beside_the_network_they_read_the_same(fitted: Found, tmp_path: Pa
     assert before.ends is not None
     assert after.ends is not None
     assert all(np.array_equal(getattr(before.ends, f.name), getattr(after.ends, f.name)) for f in fields(before.ends))
+    assert said.people is not None
+    assert again.people is not None
+    assert np.abs(np.exp(said.people) - np.exp(again.people)).max() < 0.02
+    assert np.ptp(said.people) > 1.0
 
 
 def test_a_network_without_its_marks_is_refused(fitted: Found, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from memory import cases
 from memory.mind import Mind
 from memory.roles import Roles, fit, joint, with_more
 from memory.state import BAG
-from memory.words import Ints
+from memory.words import Ints, bucket
 from tests.test_memory_state import SHIPPED, conversation
 from tests.test_memory_train import meeting
 
@@ -99,3 +99,18 @@ def test_an_unknown_speaker_is_in_nobodys_bag() -> None:
     only = mind.finish(mind.absorb(mind.empty(), said[1::2]).state).state
     assert int(only.said.sum()) > 0
     assert torch.equal(state.said, only.said)
+
+
+def test_what_four_people_of_a_role_say_tells_more_than_what_one_repeats() -> None:
+    """Both words are said in four meetings by the second of four roles; one by a single team's, in all its meetings."""
+    role = np.arange(4)
+    talks = []
+    for team in range(6):
+        for number in range(4):
+            said = [["so", "yes", "we", trade] for trade in ("agenda", "battery", "customers", "screen")]
+            said[1] += ["banana"] * (team == 0) + ["cherry"] * (number == 0 and team < 4)
+            talks.append((said, role, role, f"team {team}"))
+    learnt = fit(talks)
+    assert learnt
+    of = {word: learnt.telling[bucket(word, BAG)] for word in ("banana", "cherry", "battery", "so", "unheard")}
+    assert of["battery"] > of["cherry"] > of["banana"] > of["so"] == of["unheard"] == 0
