@@ -103,6 +103,10 @@ def test_marks_of_another_version_are_refused(fitted: Found, tmp_path: Path) -> 
     save_file(tensors, beside(path), metadata={**header, "columns": '["action"]'})
     with pytest.raises(MindError, match="other marks"):
         load(path)
+    telling = tensors["roles.telling"]
+    save_file(tensors | {"roles.telling": telling[: len(telling) // 4]}, beside(path), metadata=header)
+    with pytest.raises(MindError, match="other marks"):
+        load(path)
 
 
 def test_a_table_says_which_meetings_the_marks_have_seen() -> None:
