@@ -77,7 +77,7 @@ def _meeting(raw: dict[str, Any]) -> Spoken:
     said = []
     for row in raw["utterances"]:
         label = labels.setdefault(row["speaker"], f"S{len(labels) + 1}")
-        said.append(Utterance(row["id"], row["text"], row["start"], row["end"], "en", SPOKEN, speaker=label))
+        said.append(Utterance(str(row["id"]), row["text"], row["start"], row["end"], "en", SPOKEN, speaker=label))
     roles = {labels[k]: ROLES.get(v.get("role", ""), "") for k, v in raw["speakers"].items() if k in labels}
     summary = raw.get("summary") or {}
     noted = {kind: _noted(summary.get(kind)) for kind in ("actions", "decisions")}
@@ -88,7 +88,7 @@ def _meeting(raw: dict[str, Any]) -> Spoken:
 def _noted(rows: list[dict[str, Any]] | None) -> tuple[Noted, ...] | None:
     if not rows:
         return None
-    found = (Noted(row["text"], frozenset(row["evidence"])) for row in rows)
+    found = (Noted(row["text"], frozenset(map(str, row["evidence"]))) for row in rows)
     return tuple(n for n in found if n.evidence and not n.text.startswith("*NA"))
 
 
