@@ -387,5 +387,5 @@ def _backs(case: Case) -> Floats:
         near = np.unique(topic[max(0, at - FAR) : at])
         z[1 + near[near < len(z) - 1]] = -1e4
         odds = float(np.logaddexp.reduce(z[1:]) - z[0])
-        rows.append((odds, left[at] > FAR, int(z[1:].argmax()) == topic[at], z.argmax() > 0))
+        rows.append((odds, left[at] > FAR, int(z[1:].argmax()) == topic[at], logits.argmax() > 0))
     return np.array(rows, np.float32)

@@ -24,12 +24,12 @@ _UNSEEN = 50  # utterances without the word that the rest of the meeting has bes
 _ONCE = 0.5  # worth of a word that one utterance has
 _NO_WORD = FILLERS | STOP | frozenset(
     "okay yeah mm-hmm uh-huh hmm kind sort things stuff gonna wanna kinda really actually good alright yep nope blah "
-    "didn don doesn isn wasn couldn wouldn shouldn won haven hasn hadn aren weren ain hello hey bye welcome thank "
-    "thanks sorry guess one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "uh-oh didn don doesn isn wasn couldn wouldn shouldn won haven hasn hadn aren weren ain hello hey bye welcome "
+    "thank thanks sorry guess one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
     "sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred minute minutes "
     "hour hours morning afternoon today first second third last next new great nice already quite together "
     "bad fine cool hard real enough either indeed important hope went doing making made gets comes coming talk talking "
-    "wanting thinking thought decided felt seen saw woulda".split()
+    "wanting thinking thought decided felt seen saw woulda gotta ought though later start starts".split()
 )  # fmt: skip
 _LINKS = frozenset("of and for the to in on".split())  # what may stand inside a term
 _PHRASE = 3  # words of a term at most

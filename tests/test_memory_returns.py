@@ -83,9 +83,10 @@ def test_a_return_needs_less_than_an_even_chance_where_other_meetings_show_it() 
 
 def test_what_was_just_left_does_not_return() -> None:
     """However sure the pointer is of a topic that was left a moment ago, that is an interruption that ends."""
-    runs = np.repeat([0, 1, 0], [30, FAR - 5, 30])
-    found = cases.returns([case(group, {1: (0, 9.0)}, runs) for group in "ab"])
-    assert found["always new"].value == found["accuracy"].value == 1.0
+    runs = np.repeat([0, 1, 0, 1], [30, FAR + 5, FAR - 5, 10])
+    found = cases.returns([case(group, {1: (0, -0.5), 2: (1, 9.0)}, runs) for group in "ab"])
+    assert abs(found["always new"].value - 2 / 3) < 1e-9
+    assert found["accuracy"].value == found["return recall"].value == 1.0
 
 
 def test_every_change_of_topic_is_asked_about() -> None:

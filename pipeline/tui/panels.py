@@ -206,6 +206,8 @@ class Notes(VerticalScroll):
 
     def _note(self, told: Learned) -> None:
         place = told.content.get("id", told.content.get("topic", told.content.get("quote", told.content)))
+        if told.kind == "subject" and not told.content.get("title"):
+            return  # it has just begun, and nothing tells yet what it is about
         key = f"{NOTED[told.kind]} {place}"
         _, line = self._noted.get(key, (told, None))
         if told.content.get("status") == WITHDRAWN:
