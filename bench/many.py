@@ -1,4 +1,4 @@
-"""Very many made voices: variants of espeak-ng that nobody wrote, half of them drawn freely, half bent from those it has.
+"""Very many made voices: variants of espeak-ng that nobody wrote, half drawn freely, half bent from those it has.
 
 A variant is a file of a few lines: pitch, nine formants (frequency, height, width in %), how the voice is driven. What
 espeak-ng reads is a folder of links to its data beside which that one file stands, written anew for every voice.
@@ -48,7 +48,7 @@ def many(count: int, variants: Path, seed: int = 0) -> Iterator[Made]:
 
 
 def drawn(rng: np.random.Generator) -> str:
-    """A variant from nothing; a vocal tract of 0.82 to 1.22 times the usual length's formants, a pitch of 65 to 230 Hz."""
+    """A variant from nothing: formants 0.82 to 1.22 times as high as usual, a pitch that begins at 65 to 230 Hz."""
     tract, low = rng.uniform(0.82, 1.22), np.exp(rng.uniform(np.log(65), np.log(230)))
     lines = [f"pitch {low:.0f} {low * rng.uniform(1.15, 1.65):.0f}"]
     for n in range(FORMANTS):
@@ -71,7 +71,7 @@ _TONE = ((100, 150, 800, 60, 2000, 40), (650, 256, 1600, 256, 4500, 256))  # Hz 
 
 
 def bent(text: str, rng: np.random.Generator) -> str:
-    """Another voice from a variant's file: its pitch and formants moved by some per cent each, and all formants alike."""
+    """Another voice from a variant's file: pitch and formants moved by some per cent, each and all formants together."""
     tract, higher = np.exp(rng.normal(0, 0.05)), np.exp(rng.normal(0, 0.12))
     span = np.exp(rng.normal(0, 0.06))
     formants, pitch, lines = {n: (100.0, 100.0, 100.0, "") for n in range(FORMANTS)}, (82.0, 118.0), list[str]()
@@ -79,7 +79,8 @@ def bent(text: str, rng: np.random.Generator) -> str:
         kind, *rest = line.split("//")[0].split("#")[0].split() or [""]
         values = [float(part) for part in rest if re.fullmatch(r"-?\d+", part)]
         if kind == "formant" and len(values) >= 4:
-            formants[int(values[0])] = (*values[1:4], " ".join(str(int(part)) for part in values[4:]))
+            more = " ".join(str(int(part)) for part in values[4:])
+            formants[int(values[0])] = values[1], values[2], values[3], more
         elif kind == "pitch" and len(values) == 2:
             pitch = values[0], values[1]
         elif kind == "voicing" and values:

@@ -1,8 +1,8 @@
-"""What rooms do to a voice: `python -m bench.rooms [--out FILE] [--data DIR] [--voices 2000]` writes audio/diarize/rooms.npz.
+"""What rooms leave of a voice: `python -m bench.rooms [--out FILE] [--data DIR] [--voices 2000]` writes rooms.npz.
 
 Learnt from very many made voices (`many.py`) of which nothing is measured, each heard alone in two of twelve places:
 six of test material, six made up, as a room that nobody has recorded is to help, too. Then real voices are met again in
-other such places, with the rooms taken out and without; they are none that anything was learnt from.
+other such places, compared by it and without; they are none that anything was learnt from.
 """
 
 from __future__ import annotations
@@ -175,14 +175,14 @@ def _read(source: Path | io.BytesIO) -> Samples:
 
 
 def met_again(audio: Path) -> Iterator[list[str]]:
-    """Pieces of real voices in four places each: pairs of two pieces, with rooms taken out and without."""
+    """Pieces of real voices in four places each: pairs of two pieces, by what outlasts places and without."""
     rng, rooms = np.random.default_rng(0), Rooms.of(audio / "speechbrain")
     heard: list[tuple[str, int, NDArray[Any]]] = []
     for who, sound in real_voices(audio).items():
         for n in range(min(3, len(sound) // (PIECE_S * SAMPLE_RATE))):
             piece = sound[n * PIECE_S * SAMPLE_RATE :][: PIECE_S * SAMPLE_RATE]
             heard += [(who, n, placed(piece, rooms, rng)) for _ in range(4)]
-    kinds = {"the embedding": "", "rooms taken out": PLAIN, "and lasting traits": Ge2eEncoder.name}
+    kinds = {"the embedding": "", "what of it outlasts places": PLAIN, "and of the traits": Ge2eEncoder.name}
     for name, encoder in kinds.items():
         vectors = [point(vector, encoder) if encoder else embedding(vector) for _, _, vector in heard]
         same, other = list[float](), list[float]()

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from audio.diarize.encoder import HOP, hear, levelled, mel_power
-from audio.diarize.traits import TRAITS, WIDTH, Matrix, unit
+from audio.diarize.traits import TRAITS, WIDTH, Matrix
 from audio.diarize.windows import WINDOW
 from audio.embedded.voices import Voice
 from audio.speech import Samples

@@ -37,7 +37,8 @@ def embedding(voice: Matrix) -> Matrix:
 
 def traits_of(voice: Matrix) -> Matrix:
     """The traits (..., t) of a voice that has them."""
-    return voice[..., WIDTH:] / np.sqrt(1 - SHARE)
+    found: Matrix = voice[..., WIDTH:] / np.sqrt(1 - SHARE)
+    return found
 
 
 def unit(vectors: Matrix) -> Matrix:
