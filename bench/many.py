@@ -71,7 +71,7 @@ _TONE = ((100, 150, 800, 60, 2000, 40), (650, 256, 1600, 256, 4500, 256))  # Hz 
 
 
 def bent(text: str, rng: np.random.Generator) -> str:
-    """Another voice from a variant's file: pitch and formants moved by some per cent, each and all formants together."""
+    """Another voice from a variant's file: pitch and formants moved by some per cent, each and all together."""
     tract, higher = np.exp(rng.normal(0, 0.05)), np.exp(rng.normal(0, 0.12))
     span = np.exp(rng.normal(0, 0.06))
     formants, pitch, lines = {n: (100.0, 100.0, 100.0, "") for n in range(FORMANTS)}, (82.0, 118.0), list[str]()
