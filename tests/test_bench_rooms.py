@@ -91,14 +91,22 @@ def test_every_made_voice_speaks_by_its_own_file() -> None:
     script = """
 from itertools import islice
 from audio.embedded.voices import say
+from audio.speech import AudioError
 from bench.many import many, written
 with written() as (variants, file):
     for made in islice(many(4, variants), 4):
         file.write_text(made.text)
         print(hash(say("Good morning to all of you", made.voice).tobytes()))
+try:
+    with written():
+        print("read twice")
+except AudioError:
+    print("refused")
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert len(set(done.stdout.split())) == 4
+    *spoken, last = done.stdout.split("\n")[:-1]
+    assert len(set(spoken)) == len(spoken) == 4
+    assert last == "refused", "espeak-ng looks for its voices once"
 
 
 def meeting(**vectors: NDArray[Any]) -> Voiced:
