@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from audio.diarize.encoder import PLAIN, Ge2eEncoder
 from audio.diarize.identity import Voiceprint, identify, nearest
+from audio.diarize.traits import embedding, traits_of
 from audio.diarize.turns import Schedule, Turn, talk_s
 
 THRESHOLDS = tuple(n / 100 for n in range(40, 83, 3))
-DIRECTIONS = 16  # of rooms and noises that are taken out; from 12 to 30 much the same on voices they were not made from
+KEPT, KEPT_TRAITS = 128, 48  # directions, of the embedding and of the traits; with 200 and 64 much the same
+SHRUNK = 0.05  # part of the variance from place to place that is taken as equal in all directions
 CURVE = ("cosine", "enrolled voices recognised", "taken for another", "unknown voices given a name")
 _ENOUGH_S = 5.0  # of speech, as enrolment asks for
 _PURE = 0.8  # of a speaker's time that is one voice's; a mixture is nobody to be recognised
@@ -46,14 +48,31 @@ def voiced(
     return Voiced({label: vectors[label] for label in voices}, voices)
 
 
-def learn_rooms(heard: Sequence[tuple[str, NDArray[Any]]], file: Path) -> None:
-    """Write the mean voice, and the directions in which one and the same voice differs most from place to place."""
-    own = {name: np.array([vector for voice, vector in heard if voice == name]) for name, _ in heard}
-    differences = np.concatenate([vectors - vectors.mean(axis=0) for vectors in own.values()])
-    _, _, directions = np.linalg.svd(differences, full_matrices=False)
-    mean = np.mean([vectors.mean(axis=0) for vectors in own.values()], axis=0)
-    known = {"mean": mean.astype(np.float32), "directions": directions[:DIRECTIONS].astype(np.float32)}
+def learn_rooms(heard: Mapping[str, Sequence[NDArray[Any]]], file: Path) -> None:
+    """Write where voices differ most against one voice in several places: each voice by its name, (d,) in each."""
+    plain = outlasting([embedding(np.array(voice)) for voice in heard.values()], KEPT)
+    traits = outlasting([traits_of(np.array(voice)) for voice in heard.values()], KEPT_TRAITS)
+    learnt = dict(zip(("mean", "directions", "traits_mean", "traits_directions"), (*plain, *traits), strict=True))
+    known = {name: value.astype(np.float32) for name, value in learnt.items()}
     np.savez(file, allow_pickle=False, encoder=np.array(PLAIN), **known)
+
+
+def outlasting(voices: Sequence[NDArray[Any]], kept: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Mean (d,) and directions (d, kept), of voices (places, d): two-covariance model, its discriminants.
+
+    Prince and Elder, "Probabilistic linear discriminant analysis" (ICCV 2007), with full rank: x = voice + place, both
+    normal. Directions are scaled by the root of between / (within + between), as those of the traits are.
+    """
+    means = np.array([voice.mean(axis=0) for voice in voices])
+    apart = np.concatenate([voice - mean for voice, mean in zip(voices, means, strict=True)])
+    within = apart.T @ apart / (len(apart) - len(voices))
+    between = np.cov(means.T) - within * len(voices) / len(apart)  # a mean of few places still holds a part of them
+    within = (1 - SHRUNK) * within + SHRUNK * np.eye(len(within)) * np.trace(within) / len(within)
+    sizes, axes = np.linalg.eigh(within)
+    white = axes / np.sqrt(sizes)
+    worth, turned = np.linalg.eigh(white.T @ between @ white)
+    best = np.maximum(worth[::-1][:kept], 0)
+    return means.mean(axis=0), white @ turned[:, ::-1][:, :kept] * np.sqrt(best / (1 + best))
 
 
 def curve(meetings: Sequence[Voiced], encoder: str = Ge2eEncoder.name, *, enrolled_in: int = 1) -> Iterator[list[str]]:

@@ -1,8 +1,8 @@
-"""What rooms do to a voice: `python -m bench.rooms [--out FILE] [--data DIR]` writes audio/diarize/rooms.npz.
+"""What rooms leave of a voice: `python -m bench.rooms [--out FILE] [--data DIR] [--voices 2000]` writes rooms.npz.
 
-Learnt from synthetic voices of which nothing is measured, each heard alone in twelve places: seven of test material,
-five made up, as a room that nobody has recorded is to help, too. Then real voices are met again in other such places,
-with the rooms taken out and without; they are none that anything was learnt from.
+Learnt from very many made voices (`many.py`) of which nothing is measured, each heard alone in two of twelve places:
+six of test material, six made up, as a room that nobody has recorded is to help, too. Then real voices are met again in
+other such places, compared by it and without; they are none that anything was learnt from.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,15 @@ import soxr
 import torch
 from numpy.typing import NDArray
 
-from audio.diarize.encoder import PLAIN, Ge2eEncoder
+from audio.diarize.encoder import HOP, PLAIN, Ge2eEncoder, levelled, mel_power
 from audio.diarize.identity import ROOMS, point
-from audio.diarize.traits import embedding
-from audio.diarize.windows import listen
+from audio.diarize.traits import embedding, unit
+from audio.diarize.windows import WINDOW, listen
 from audio.embedded.voices import Voice, say
 from audio.speech import SAMPLE_RATE, Samples, SpeechSegment
 from bench.acquaintance import learn_rooms
-from bench.meetings import TUNING, Rooms, noisy, passages, reverberated, room_of
+from bench.many import many, written
+from bench.meetings import TESTING, TUNING, Rooms, noisy, passages, reverberated, room_of
 from bench.report import progress, table
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -41,14 +44,16 @@ LEARNING = {
     "en-gb-x-rp": "Andy AnxiousAndy Denis Mike RicishayMax2 iven m3 robosoft4",
     "en-us": "boris john klatt6 michael pedro robosoft victor",
 }
-TAKE_S, TAKES = 12, 3  # seconds of a voice, and of how many such takes each of its places has one
-GIVEN, MADE = 7, 5  # places of test material, and made up
+VOICES, TAKE_S = 2000, 6  # made voices, and seconds of each in a place
+PLACES, EACH = 12, 2  # places, and in how many of them each voice is heard
+NEAR = 0.9  # cosine in clean sound to a voice of meetings from which a made one is left out
+STEP = 100  # frames from window to window
 PIECE_S = 6  # of a real voice
 REAL = ("", "pairs of one person", "pairs of two", "equal error", "one person known at 1 % of two taken for one")
 
 
 def learning() -> list[Voice]:
-    """The voices that rooms are learnt from."""
+    """The voices that traits are learnt from, beside TUNING."""
     return [Voice("espeak-ng", f"{accent}+{name}") for accent, names in LEARNING.items() for name in names.split()]
 
 
@@ -83,17 +88,54 @@ def placed(sound: Samples, rooms: Rooms, rng: np.random.Generator) -> NDArray[An
     return np.asarray(vector / np.linalg.norm(vector))
 
 
-def heard_everywhere(voices: Sequence[Voice], data: Path) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Each voice by its name, in each of its places."""
-    rng = np.random.default_rng(77)
+def place(number: int, given: Rooms) -> Callable[[Samples], Samples]:
+    """One of the places that voices share: what a sound becomes there, the same room and noise for all."""
+    there = np.random.default_rng(50 + number)
+    rooms = made_up(there) if number % 2 else given
+    response, name = room_of(rooms, there)
+
+    def inside(sound: Samples) -> Samples:
+        return noisy(reverberated(sound, response)[: len(sound)], rooms, deepcopy(there), name)[0]
+
+    return inside
+
+
+def texts_of(data: Path) -> list[str]:
+    """What the voices say: lines of AMI's training meetings."""
     parts = passages(data / "ami" / "train", np.random.default_rng(3))
-    texts = [line.text for part in parts for line in part if 20 < len(line.text) < 120]
-    given = Rooms.of(data / "audio" / "speechbrain")
-    for voice in voices:
-        progress(f"{voice.name} in {GIVEN + MADE} places")
-        takes = [take(voice, texts, rng, TAKE_S) for _ in range(TAKES)]
-        for n in range(GIVEN + MADE):
-            yield voice.name, embedding(placed(takes[n % TAKES], given if n < GIVEN else made_up(rng), rng))
+    return [line.text for part in parts for line in part if 20 < len(line.text) < 90]
+
+
+def heard_everywhere(data: Path, count: int) -> dict[str, list[NDArray[Any]]]:
+    """Made voices, each in its places with words and a tempo of its own each time; none near to a voice of meetings."""
+    texts, given = texts_of(data), Rooms.of(data / "audio" / "speechbrain")
+    places = [place(number, given) for number in range(PLACES)]
+    heard: dict[str, list[NDArray[Any]]] = {}
+    with written() as (variants, file):
+        rng = np.random.default_rng(78)
+        known = np.array([embedding(_voices([take(voice, texts, rng, TAKE_S)])[0]) for voice in (*TUNING, *TESTING)])
+        for n, made in enumerate(many(count, variants)):
+            file.write_text(made.text)
+            takes = [take(made.voice, texts, rng, TAKE_S) for _ in range(EACH)]
+            chosen = rng.permutation(PLACES)[:EACH]
+            clean, *there = _voices([takes[0], *(places[at](own) for at, own in zip(chosen, takes, strict=True))])
+            if float((known @ embedding(clean)).max()) < NEAR:
+                heard[f"{n} {made.voice.name}"] = there
+            if n % 100 == 99:
+                progress(f"{n + 1} of {count} voices, {n + 1 - len(heard)} of them left out")
+    return heard
+
+
+def _voices(sounds: Sequence[Samples]) -> list[NDArray[Any]]:
+    """The voice of each, (d,), a unit vector."""
+    windows, ends = [], [0]
+    for sound in sounds:
+        mel = mel_power(sound)
+        starts = range(0, len(mel) - WINDOW, STEP)
+        windows += [levelled(mel[a : a + WINDOW], sound[a * HOP : (a + WINDOW) * HOP]) for a in starts]
+        ends.append(len(windows))
+    found = Ge2eEncoder()(windows).astype(float)
+    return [unit(found[a:b].mean(axis=0)) for a, b in pairwise(ends)]
 
 
 def take(voice: Voice, texts: Sequence[str], rng: np.random.Generator, seconds: int) -> Samples:
@@ -133,14 +175,14 @@ def _read(source: Path | io.BytesIO) -> Samples:
 
 
 def met_again(audio: Path) -> Iterator[list[str]]:
-    """Pieces of real voices in four places each: pairs of two pieces, with rooms taken out and without."""
+    """Pieces of real voices in four places each: pairs of two pieces, by what outlasts places and without."""
     rng, rooms = np.random.default_rng(0), Rooms.of(audio / "speechbrain")
     heard: list[tuple[str, int, NDArray[Any]]] = []
     for who, sound in real_voices(audio).items():
         for n in range(min(3, len(sound) // (PIECE_S * SAMPLE_RATE))):
             piece = sound[n * PIECE_S * SAMPLE_RATE :][: PIECE_S * SAMPLE_RATE]
             heard += [(who, n, placed(piece, rooms, rng)) for _ in range(4)]
-    kinds = {"the embedding": "", "rooms taken out": PLAIN, "and lasting traits": Ge2eEncoder.name}
+    kinds = {"the embedding": "", "what of it outlasts places": PLAIN, "and of the traits": Ge2eEncoder.name}
     for name, encoder in kinds.items():
         vectors = [point(vector, encoder) if encoder else embedding(vector) for _, _, vector in heard]
         same, other = list[float](), list[float]()
@@ -165,9 +207,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--out", type=Path, default=ROOMS)
+    parser.add_argument("--voices", type=int, default=VOICES)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    learn_rooms(list(heard_everywhere([*learning(), *TUNING], given.data)), given.out)
+    learn_rooms(heard_everywhere(given.data, given.voices), given.out)
     print(table(REAL, met_again(given.data / "audio")))
 
 

@@ -3,7 +3,7 @@
 DER is pyannote.metrics' with overlap included; a collar of 0.25 s counts on each side of a border. cpWER is MeetEval's,
 on the words of the reference, each given to the speaker of its time, so that it measures attribution alone; the sample
 meeting is also recognised by the command itself. `--tuning` takes the voices that thresholds were set on, `--learning`
-those that rooms were learnt from, half of them in made-up rooms, `--quick` four short meetings and two clips.
+those that traits were learnt from, half of them in made-up rooms, `--quick` four short meetings and two clips.
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ def main() -> None:
     if known:
         print(f"Voices met again\n\n{table(CURVE, curve(known))}\n")
         print(f"The same, enrolled in their first two meetings\n\n{table(CURVE, curve(known, enrolled_in=2))}\n")
-        print(f"The same as the first, rooms not taken out\n\n{table(CURVE, curve(known, 'as it is'))}\n")
+        print(f"The same as the first, voices as they are\n\n{table(CURVE, curve(known, 'as it is'))}\n")
     print(circumstances())
 
 

@@ -1,6 +1,6 @@
 """What inner states of the encoder say: `python -m bench.traits [--out FILE] [--data DIR]` writes traits.npz.
 
-Learnt from the synthetic voices that rooms were learnt from, too; all of them in the same six places, three of test
+Learnt from synthetic voices of which nothing is measured; all of them in the same six places, three of test
 material and three made up, for what differs between two voices of one place is the voice. Nothing is measured on them.
 """
 
@@ -14,18 +14,17 @@ import numpy as np
 import torch
 
 from audio.diarize.encoder import HOP, hear, levelled, mel_power
-from audio.diarize.traits import TRAITS, WIDTH, Matrix, unit
+from audio.diarize.traits import TRAITS, WIDTH, Matrix
 from audio.diarize.windows import WINDOW
 from audio.embedded.voices import Voice
 from audio.speech import Samples
-from bench.meetings import TUNING, Rooms, noisy, passages, reverberated, room_of
+from bench.meetings import TUNING, Rooms
 from bench.report import progress
-from bench.rooms import DATA, learning, made_up, take
+from bench.rooms import DATA, learning, place, take, texts_of
 
 PLACES, TAKE_S = 6, 8  # seconds of a voice in each place
 STEP = 50  # frames from window to window
-KEPT, LASTING = 64, 24  # directions: of traits, and of those that outlast another place
-SHRUNK, LASTING_SHRUNK = 0.3, 0.1  # part of the variance within a voice that is taken as equal in all directions
+KEPT, SHRUNK = 64, 0.3  # directions, and the part of the variance within a voice that is taken as equal in all
 Heard = Mapping[tuple[str, int], Matrix]  # (voice, place) -> inner states of windows (n, 256)
 
 
@@ -54,27 +53,19 @@ def learn_traits(heard: Heard, file: Path) -> None:
     voices, places = sorted({voice for voice, _ in heard}), sorted({place for _, place in heard})
     groups = [[heard[voice, place] for voice in voices] for place in places]
     mean, directions = discriminants(groups, shrunk=SHRUNK, kept=KEPT)
-    traits = {key: unit((states - mean) @ directions).mean(axis=0) for key, states in heard.items()}
-    everywhere = [np.array([traits[voice, place] for place in places]) for voice in voices]
-    lasting_mean, lasting = discriminants([everywhere], shrunk=LASTING_SHRUNK, kept=LASTING)
-    learnt = {"mean": mean, "directions": directions, "lasting_mean": lasting_mean, "lasting": lasting}
+    learnt = {"mean": mean, "directions": directions}
     np.savez(file, allow_pickle=False, **{name: value.astype(np.float32) for name, value in learnt.items()})
 
 
 def heard_in_places(voices: Sequence[Voice], data: Path) -> Iterator[tuple[tuple[str, int], Matrix]]:
     """Every voice in every place, with words and a tempo of its own each time."""
-    parts = passages(data / "ami" / "train", np.random.default_rng(3))
-    texts = [line.text for part in parts for line in part if 20 < len(line.text) < 90]
-    given = Rooms.of(data / "audio" / "speechbrain")
-    for place in range(PLACES):
-        progress(f"{len(voices)} voices in place {place + 1} of {PLACES}")
+    texts, given = texts_of(data), Rooms.of(data / "audio" / "speechbrain")
+    for number in range(PLACES):
+        progress(f"{len(voices)} voices in place {number + 1} of {PLACES}")
+        there = place(number, given)
         for n, voice in enumerate(voices):
-            own = take(voice, texts, np.random.default_rng(1000 * place + n + 7), TAKE_S)
-            there = np.random.default_rng(50 + place)  # the same for all voices
-            rooms = made_up(there) if place % 2 else given
-            response, name = room_of(rooms, there)
-            sound, _ = noisy(reverberated(own, response)[: len(own)], rooms, there, name)
-            yield (voice.name, place), inner_states(sound)
+            own = take(voice, texts, np.random.default_rng(1000 * number + n + 7), TAKE_S)
+            yield (voice.name, number), inner_states(there(own))
 
 
 def inner_states(sound: Samples) -> Matrix:

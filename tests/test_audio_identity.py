@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from audio.diarize import identity
-from audio.diarize.encoder import PLAIN, weights
+from audio.diarize.encoder import PLAIN, Ge2eEncoder
 from audio.diarize.identity import Voiceprint, identify
+from audio.diarize.traits import WIDTH
+from bench.traits import KEPT
 from tests.fakes import unit
-
-needs_weights = pytest.mark.skipif(not weights().is_file(), reason="resemblyzer 0.1.4 is not installed")
 
 
 def test_known_people_are_recognised_and_strangers_and_other_encoders_are_not() -> None:
@@ -23,17 +23,25 @@ def test_known_people_are_recognised_and_strangers_and_other_encoders_are_not() 
     assert identify(voices, [], encoder="e") == []
 
 
-@needs_weights
-def test_a_voice_is_compared_without_its_room() -> None:
-    name, mean, directions = identity._rooms()
-    assert name == PLAIN
-    assert directions @ directions.T == pytest.approx(np.eye(len(directions)), abs=1e-5)
-    moved = identity.CENTRED * mean + 0.3 * unit(*np.random.default_rng(0).normal(size=256))
-    elsewhere = moved + 0.5 * directions[0]
-    here = identity.without_room(moved, name)
-    assert here @ identity.without_room(elsewhere, name) == pytest.approx(1)
-    assert identity.without_room(moved, "another encoder") is moved
-    assert np.isfinite(identity.without_room(identity.CENTRED * mean, name)).all()
+def test_a_voice_is_compared_by_what_outlasts_another_place() -> None:
+    """Two voices, each in two places that moved it as far as another voice would, where nobody differs."""
+    rng = np.random.default_rng(0)
+    known = identity._rooms()
+    kept, _ = np.linalg.qr(known["directions"])  # (256, r)
+    apart = [kept @ rng.normal(size=kept.shape[1]) * 0.02 for _ in range(2)]
+    moved = [other - kept @ (kept.T @ other) for other in rng.normal(size=(2, WIDTH)) * 0.05]
+    voices = [[voice + place for place in moved] for voice in (known["mean"] + one for one in apart)]
+    (here, there), (other, _) = ([identity.point(unit(*voice), PLAIN) for voice in own] for own in voices)
+    plain = [unit(*voice) for voice in (*voices[0], voices[1][0])]
+    assert here @ there > 0.9 > here @ other + 0.2
+    assert plain[0] @ plain[1] < plain[0] @ plain[2], "as it is, the place is nearer than the person"
+
+
+def test_only_voices_of_this_encoder_are_projected() -> None:
+    voice = unit(*np.random.default_rng(0).normal(size=WIDTH + KEPT))
+    assert identity.point(voice, "another encoder") is voice
+    assert np.isfinite(identity.point(np.zeros(WIDTH + KEPT), Ge2eEncoder.name)).all()
+    assert np.linalg.norm(identity.point(voice, Ge2eEncoder.name)) == pytest.approx(1)
 
 
 def test_a_person_enrolled_twice_is_known_by_what_both_voiceprints_have_in_common() -> None:

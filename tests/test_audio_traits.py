@@ -11,30 +11,31 @@ from audio.diarize import traits
 from audio.diarize.encoder import PLAIN, Ge2eEncoder
 from audio.diarize.identity import Voiceprint, comparable, identify
 from audio.diarize.traits import WIDTH, Matrix, joined, unit
-from bench.traits import KEPT, LASTING, discriminants, learn_traits
+from bench.traits import KEPT, discriminants, learn_traits
 
 
 def voices(count: int, seed: int = 0) -> Matrix:
     """Made voices (n, 320), sparse and positive in the embedding as the encoder's are."""
     rng = np.random.default_rng(seed)
     embeddings = unit(np.abs(rng.normal(size=(count, WIDTH))) * (rng.random((count, WIDTH)) < 0.3))
-    mean, *_ = traits._learnt()
+    mean, _ = traits._learnt()
     return np.asarray(joined(embeddings, mean + rng.normal(0, 0.2, (count, WIDTH))), float)
 
 
 def test_a_voice_is_of_unit_length_and_still_holds_its_embedding() -> None:
     rng = np.random.default_rng(0)
     embeddings = unit(rng.normal(size=(3, WIDTH)))
-    found = joined(embeddings, rng.normal(size=(3, WIDTH)))
+    states = rng.normal(size=(3, WIDTH))
+    found = joined(embeddings, states)
+    mean, directions = traits._learnt()
     assert found.shape == (3, WIDTH + KEPT)
     assert np.linalg.norm(found, axis=1) == pytest.approx(1, abs=1e-5)
     assert traits.embedding(found[1]) == pytest.approx(embeddings[1], abs=1e-6)
-    assert traits.lasting(found[1]).shape == (LASTING,)
-    assert np.isfinite(traits.lasting(np.zeros(WIDTH + KEPT))).all()
+    assert traits.traits_of(found[1]) == pytest.approx(unit((states[1] - mean) @ directions), abs=1e-5)
 
 
 def test_like_embeddings_are_told_apart_by_their_traits() -> None:
-    mean, *_ = traits._learnt()
+    mean, _ = traits._learnt()
     same = unit(np.ones((2, WIDTH)))
     states = mean + np.random.default_rng(1).normal(0, 0.2, (2, WIDTH))
     one, other = joined(same, states)

@@ -1,9 +1,8 @@
 """Voices known from before: which speaker of a meeting is whom, or that none of them is.
 
-Another room or noise moves an embedding much as another voice does. The directions in which rooms and noises move it
-are taken out first: nuisance attribute projection (Solomonoff, Campbell and Boardman, ICASSP 2005), here after a part
-of the mean voice. Mean and directions are those of synthetic voices in many places, `python -m bench.rooms`. Beside the
-embedding stand those of a voice's traits that outlast another place (`traits.py`). A person who was enrolled in several
+Another room or noise moves an embedding much as another voice does. So it is projected to where voices differ most
+against one voice in several places, as for a PLDA (Prince and Elder, ICCV 2007), and its traits (`traits.py`) likewise;
+the directions are those of very many made voices, `python -m bench.rooms`. A person who was enrolled in several
 meetings is compared by the mean of the voiceprints, in which rooms cancel out; where one of them is of the time before
 there were traits, by the embeddings alone.
 
@@ -27,15 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.diarize.encoder import OLDER, PLAIN, Ge2eEncoder
-from audio.diarize.traits import embedding, lasting
+from audio.diarize.traits import embedding, traits_of, unit
 
-ALIKE = 0.61  # cosine from which a voice is known: the least that named nobody unknown on tuning meetings, 0 of 141
-CENTRED = 0.75  # part of the mean voice taken off: with none or all of it voices are told apart less well
+ALIKE = 0.66  # cosine from which a voice is known: the least that named nobody unknown, made or real, in development
 USUAL = 0.45  # cosine of the most like other speaker of a meeting: the median of real and of made ones
 CROWDED = 0.3  # part of what is above or below that, taken from every cosine with the voiceprint
 APART = 0.04  # by which the best known voice must be nearer than the second
 SLOPE = 20.0  # of the confidence over the cosine: 0.5 at ALIKE - APART, 0.69 at ALIKE
-PLAIN_SHARE = 0.8  # of the embedding in that cosine: with less, two real people are told apart less well
+PLAIN_SHARE = 0.65  # of the embedding in that cosine; from 0.5 to 0.8 much the same
 ROOMS = Path(__file__).with_name("rooms.npz")
 
 
@@ -97,30 +95,21 @@ def comparable(kept: str, encoder: str) -> bool:
 
 def point(voice: NDArray[Any], encoder: str) -> NDArray[Any]:
     """A unit vector (d,) for comparing, from a voice of this encoder or, where that is PLAIN, one with traits, too."""
+    if encoder not in (PLAIN, Ge2eEncoder.name):
+        return voice
+    known = _rooms()
+    plain = unit((embedding(voice) - known["mean"]) @ known["directions"])
     if encoder == PLAIN:
-        return without_room(embedding(voice), PLAIN)
-    if encoder != Ge2eEncoder.name:
-        return voice
-    plain = without_room(embedding(voice), PLAIN)
-    return np.concatenate([np.sqrt(PLAIN_SHARE) * plain, np.sqrt(1 - PLAIN_SHARE) * lasting(voice)])
-
-
-def without_room(voice: NDArray[Any], encoder: str) -> NDArray[Any]:
-    """An embedding (d,) for comparing, of unit length; the voice as it is where rooms are not known for its encoder."""
-    name, mean, directions = _rooms()
-    if encoder != name:
-        return voice
-    moved = voice - CENTRED * mean
-    moved = moved - directions.T @ (directions @ moved)
-    unit: NDArray[Any] = moved / max(float(np.linalg.norm(moved)), 1e-9)
-    return unit
+        return plain
+    traits = unit((traits_of(voice) - known["traits_mean"]) @ known["traits_directions"])
+    return np.concatenate([np.sqrt(PLAIN_SHARE) * plain, np.sqrt(1 - PLAIN_SHARE) * traits])
 
 
 @cache
-def _rooms() -> tuple[str, NDArray[Any], NDArray[Any]]:
-    """The encoder they are of, the mean voice (d,), and unit vectors (r, d) at right angles."""
+def _rooms() -> dict[str, NDArray[Any]]:
+    """Of the embedding and of the traits: the mean voice (d,) and the directions (d, r) that outlast another place."""
     with np.load(ROOMS) as file:
-        return str(file["encoder"]), file["mean"].astype(float), file["directions"].astype(float)
+        return {name: file[name].astype(float) for name in file if name != "encoder"}
 
 
 def confidence(cosine: float) -> float:

@@ -25,7 +25,7 @@ Matrix = NDArray[Any]
 
 def joined(embeddings: Matrix, states: Matrix) -> NDArray[np.float32]:
     """Unit vectors (n, 256) and states (n, s) to voices (n, 256 + t) of unit length."""
-    mean, directions, _, _ = _learnt()
+    mean, directions = _learnt()
     found = np.hstack([np.sqrt(SHARE) * embeddings, np.sqrt(1 - SHARE) * unit((states - mean) @ directions)])
     return found.astype(np.float32)
 
@@ -35,10 +35,10 @@ def embedding(voice: Matrix) -> Matrix:
     return unit(voice[..., :WIDTH])
 
 
-def lasting(voice: Matrix) -> Matrix:
-    """Of a voice's traits (256 + t,) those that outlast another place, (r,), of unit length."""
-    _, _, mean, directions = _learnt()
-    return unit((voice[WIDTH:] / np.sqrt(1 - SHARE) - mean) @ directions)
+def traits_of(voice: Matrix) -> Matrix:
+    """The traits (..., t) of a voice that has them."""
+    found: Matrix = voice[..., WIDTH:] / np.sqrt(1 - SHARE)
+    return found
 
 
 def unit(vectors: Matrix) -> Matrix:
@@ -48,8 +48,7 @@ def unit(vectors: Matrix) -> Matrix:
 
 
 @cache
-def _learnt() -> tuple[Matrix, Matrix, Matrix, Matrix]:
-    """Mean (s,) and directions (s, t) of the traits, and mean (t,) and directions (t, r) of those that last."""
+def _learnt() -> tuple[Matrix, Matrix]:
+    """Mean (s,) and directions (s, t)."""
     with np.load(TRAITS) as file:
-        mean, directions = file["mean"].astype(float), file["directions"].astype(float)
-        return mean, directions, file["lasting_mean"].astype(float), file["lasting"].astype(float)
+        return file["mean"].astype(float), file["directions"].astype(float)
