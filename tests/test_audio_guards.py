@@ -36,6 +36,8 @@ def heard(seconds: float = 4.0, speech_share: float = 0.9) -> SpeechSegment:
         (said(" I am here", SILENT), heard(), "no speech"),
         (said(" I am here", UNSURE), heard(speech_share=0.1), "hardly any speech"),
         (said(" I am here", replace(SURE, temperature=0.8)), heard(speech_share=0.1), "hardly any speech"),
+        (said(" I am here", replace(SURE, no_speech_prob=0.35)), heard(speech_share=0.1), "hardly any speech"),
+        (said(" Thank you for watching.", replace(SURE, no_speech_prob=0.35)), heard(), "phantom phrase"),
         (said(" Or are or", replace(SURE, avg_logprob=-1.6, temperature=0.4)), heard(), "disbelieved"),
         (said(" Thank you so much for watching!", UNSURE), heard(), "phantom phrase"),
         (said(" Thanks for watching."), heard(speech_share=0.4), "phantom phrase"),
@@ -61,6 +63,7 @@ def test_what_nobody_said_is_suppressed_with_the_reason(
         (said(" I will send subtitles by Monday", UNSURE), heard()),
         (said(" Yes.", UNSURE), heard(0.4)),
         (said(" Yes."), heard(speech_share=0.1)),  # little speech, but the model is sure
+        (said(" Yes.", replace(SURE, no_speech_prob=0.25)), heard(speech_share=0.1)),
         (said(" mumbled", replace(SURE, avg_logprob=-1.4)), heard()),  # a bad score alone
         (said(" hm", replace(SURE, no_speech_prob=0.95)), heard()),  # whisper's rule needs both
         (said(" No, no, no, no, no, no, no, no!"), heard()),

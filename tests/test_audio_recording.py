@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -179,6 +180,24 @@ def test_little_room_is_told_once_and_less_stops_the_recording(tmp_path: Path, m
     assert len(told) == 2
     assert "only 900 MB are free, 6.1 h" in told[0]
     assert "stops: only 100 MB" in told[1]
+
+
+def test_the_disk_is_looked_at_every_five_seconds_and_not_with_every_chunk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [number / 10 for number in range(200)]
+    now, looked = iter(seconds), list[Path]()
+
+    def free(folder: Path) -> int:
+        looked.append(folder)
+        return 10**12
+
+    disk = writer._Disk(tmp_path, RecordingOptions(), free, _nobody, _never)
+    monkeypatch.setattr(writer, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    (chunk, *_) = chunks(0.1, "me")
+    for _ in seconds:
+        disk.look(chunk)
+    assert len(looked) == 4, "at 0, 5, 10 and 15 s"
 
 
 def test_a_disk_that_is_nearly_full_is_refused_before_anything_is_said(tmp_path: Path) -> None:
