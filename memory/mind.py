@@ -68,14 +68,16 @@ class Mind:
         self._calibrations = {name: shipped.calibrations.get(name, Calibration()) for name in names}
 
     @staticmethod
-    def load(path: Path = SHIPPED, *, switches: Switches = ALL_ON, segment: int = 0) -> Mind:
-        """Shipped or other weights; `segment` utterances go into the banks together, 0 = as trained.
+    def load(
+        path: Path = SHIPPED, *, switches: Switches = ALL_ON, segment: int = 0, reach: int = 0, recency: float = 1.0
+    ) -> Mind:
+        """Shipped or other weights; `segment` (0 = as trained), `reach` and `recency` as in `Sizes`.
 
         Raises MindError where the weights are missing or damaged.
         """
         shipped = load_weights(path)
-        if segment:
-            shipped.model.sizes = replace(shipped.model.sizes, segment=segment)
+        sizes = shipped.model.sizes
+        shipped.model.sizes = replace(sizes, segment=segment or sizes.segment, reach=reach, recency=recency)
         return Mind(shipped, switches)
 
     @property

@@ -48,6 +48,8 @@ class Sizes:
     archived: int = 48  # width of an archive row
     top: int = 8  # archive rows that an utterance reads
     writes: int = 4  # item slots written a segment, at most
+    reach: int = 0  # cached utterances that are read, 0 = all; with the next a knob, not a size: any fits any weights
+    recency: float = 1.0  # how much the learned slopes count: more keeps to what is near, 0 goes by likeness alone
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ class Rows:
     distance: Tensor  # (B, S, L + S) utterances back
     minutes: Tensor  # (B, S, L + S) minutes back
     seen: Tensor  # (B, S, L + S) bool: neither of the future nor empty
+    recency: float
 
 
 class Layer(nn.Module):
@@ -183,7 +186,7 @@ class Layer(nn.Module):
         slope = F.softplus(self.forget).view(1, -1, 1, 1) * torch.log1p(rows.distance).unsqueeze(1)
         fade = F.softplus(self.fade).view(1, -1, 1, 1) * rows.minutes.unsqueeze(1)
         exact = self.near[:, rows.distance.clamp(max=8).long()].transpose(0, 1)  # (B, h, S, L + S)
-        near = (exact - slope - fade).masked_fill(~rows.seen.unsqueeze(1), -torch.inf)
+        near = (exact - rows.recency * (slope + fade)).masked_fill(~rows.seen.unsqueeze(1), -torch.inf)
         far = self.bank[:, rows.kind].view(1, self.bank.shape[0], 1, -1).expand(*near.shape[:3], -1)
         far = far.masked_fill(~rows.readable[:, None, None], -torch.inf)
         return torch.cat([far, near], -1)

@@ -14,7 +14,7 @@ from memory import cases, topics
 from memory.cases import Case
 from memory.corpora import MISSING, Annotated, by_series
 from memory.metrics import ranked
-from memory.model import Switches
+from memory.model import Sizes, Switches
 from memory.packing import Packed, pack, segment
 from memory.predict import Tampered, predict
 from memory.recurrence import READS, empty, step
@@ -33,7 +33,7 @@ _HEAD = (
     "topic F1",
     "role minus full",
 )
-TABLES = ("controls", "series", "curve", "age", "labels", "cost", "banks", "horizon", "lengths")
+TABLES = ("controls", "series", "curve", "age", "labels", "cost", "banks", "horizon", "lengths", "knobs")
 _MISTAKEN = 0.2  # of the speakers, drawn from all; a quarter of these draws hits the right one
 _FIRST = 20  # utterances of each speaker in which a memory carried over must show
 
@@ -52,6 +52,7 @@ def tables(
         "banks": lambda: _banks(shipped, read),
         "horizon": lambda: _horizon(shipped, read),
         "lengths": lambda: _lengths(shipped, read),
+        "knobs": lambda: _knobs(shipped, read),
     }
     for name in (n for n in TABLES if n in only):
         say(name)
@@ -85,8 +86,17 @@ def _horizon(shipped: Shipped, read: Sequence[Case]) -> Table:
 
 
 def _lengths(shipped: Shipped, read: Sequence[Case]) -> Table:
-    lengths = [(str(size), *_row(_again(_resized(shipped, size), read, Tampered()), read)) for size in (8, 16, 32, 64)]
+    sizes = [replace(shipped.model.sizes, segment=size) for size in (8, 16, 32, 64)]
+    lengths = [(str(z.segment), *_row(_again(_resized(shipped, z), read, Tampered()), read)) for z in sizes]
     return "Segment length (trained with 32)", ("utterances", *_HEAD), lengths
+
+
+def _knobs(shipped: Shipped, read: Sequence[Case]) -> Table:
+    sizes = shipped.model.sizes
+    knobs = {f"the last {n}": replace(sizes, reach=n) for n in (4, 16, 64, 128)}
+    knobs |= {f"recency {n:g}": replace(sizes, recency=n) for n in (0.0, 0.5, 2.0, 4.0)}
+    rows = [(name, *_row(_again(_resized(shipped, other), read, Tampered()), read)) for name, other in knobs.items()]
+    return "Cache and recency (trained with 128 and 1)", ("utterances read again", *_HEAD), rows
 
 
 _BINS = ((0, 1, "0-1"), (2, 4, "2-4"), (5, 16, "5-16"), (17, 10_000, "over 16"))  # segments
@@ -152,8 +162,8 @@ def _again(shipped: Shipped, read: Sequence[Case], way: Tampered) -> list[Case]:
     return cases.again(shipped, [c.meeting for c in read], [c.packed for c in read], tampered=way)
 
 
-def _resized(shipped: Shipped, size: int) -> Shipped:
-    model = type(shipped.model)(replace(shipped.model.sizes, segment=size))
+def _resized(shipped: Shipped, sizes: Sizes) -> Shipped:
+    model = type(shipped.model)(sizes)
     model.load_state_dict(shipped.model.state_dict())
     return replace(shipped, model=model.eval())
 

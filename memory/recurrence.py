@@ -168,7 +168,7 @@ def _rows(model: MemoryTransformer, state: MemoryState, segment: Segment, switch
     distance = (place[cached:].view(-1, 1) - place.view(1, -1)).expand(streams, -1, -1)
     when = torch.cat([state.cache_s, segment.start_s], 1)
     minutes = ((segment.start_s.unsqueeze(2) - when.unsqueeze(1)) / 60).clamp(0, 60)
-    cache_ok = state.cache_filled & switches.cache
+    cache_ok = state.cache_filled & switches.cache & (place[:cached] >= cached - (model.sizes.reach or cached))
     usable = torch.cat([cache_ok, segment.valid[:, :size]], 1).unsqueeze(1) & (distance >= 0)
     oneself = torch.eye(size, dtype=torch.bool)  # an empty position sees at least itself
     usable = torch.cat([usable[..., :cached], usable[..., cached:] | oneself], -1)
@@ -181,6 +181,7 @@ def _rows(model: MemoryTransformer, state: MemoryState, segment: Segment, switch
         distance=distance.clamp(min=0),
         minutes=minutes,
         seen=usable,
+        recency=model.sizes.recency,
     )
 
 

@@ -106,7 +106,7 @@ def load_mind(settings: Settings) -> Mind:
     wanted = settings.memory
     switches = Switches(**{bank: bank in wanted.banks for bank in ("cache", "tokens", "slots", "archive")})
     path = Path(wanted.weights).expanduser() if wanted.weights else SHIPPED
-    return Mind.load(path, switches=switches, segment=wanted.segment)
+    return Mind.load(path, switches=switches, segment=wanted.segment, reach=wanted.cache, recency=wanted.recency)
 
 
 @contextmanager

@@ -91,6 +91,8 @@ class MemorySettings:
     enabled: bool
     banks: tuple[Literal["cache", "tokens", "slots", "archive"], ...]
     segment: Annotated[int, Range(4, 256)]
+    cache: Annotated[int, Range(4, 128)]
+    recency: Annotated[float, Range(0, 4)]
     weights: str
 
 

@@ -223,6 +223,22 @@ def test_a_bank_that_is_off_is_not_read(bank: str) -> None:
             assert torch.allclose(a, b, atol=1e-6) is not on
 
 
+def test_how_far_back_the_cache_is_read_and_how_much_nearness_counts_can_be_set() -> None:
+    first, second = segments(2)
+
+    def acts(**knobs: float) -> Tensor:
+        model = MemoryTransformer(replace(SHIPPED.model.sizes, **knobs)).eval()  # type: ignore[arg-type]
+        model.load_state_dict(SHIPPED.model.state_dict())
+        with torch.no_grad():
+            return step(model, step(model, empty(model), first)[0], second)[1].logits["act"]
+
+    trained = acts()
+    assert torch.equal(acts(reach=SHIPPED.model.sizes.cache), trained)
+    assert not torch.allclose(acts(reach=4), trained, atol=1e-3)
+    assert torch.equal(acts(recency=1.0), trained)
+    assert not torch.allclose(acts(recency=0.0), trained, atol=1e-3)
+
+
 def test_the_state_that_goes_in_stays_as_it_is() -> None:
     first, second = segments(2)
     with torch.no_grad():
