@@ -27,11 +27,11 @@ from memory.metrics import (
     trailed,
     windows,
 )
-from memory.packing import Packed, pack
+from memory.packing import Packed, logits_of, pack
 from memory.predict import Reading, Tampered, predict
 from memory.probes import GROUPS, MARKS
 from memory.roles import ROLE_SHARE, joint
-from memory.stretch import TASKS, Minutes, logits_of, table
+from memory.stretch import TASKS, Minutes, table
 from memory.tagger import scene, tagged
 from memory.weights import Calibration, Shipped
 from memory.words import Floats, Ints, stripped, tokens

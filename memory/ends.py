@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from memory.corpora import ROLES, Heard
 from memory.metrics import WINDOW_S, sigmoid
-from memory.packing import Packed, pack
+from memory.packing import Packed, logits_of, pack
 from memory.probes import Probes
 from memory.roles import Roles, joint
-from memory.stretch import COLUMNS, PROOF, TASKS, Minute, logits_of, minute_of
+from memory.stretch import COLUMNS, PROOF, TASKS, Minute, minute_of
 from memory.words import Floats, tokens
 
 _BESIDE = 5  # utterances before and after whose own log-odds count

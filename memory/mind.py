@@ -17,7 +17,7 @@ from memory.corpora import ACTS, GROUP_OWNER, ROLES, Heard, MindError
 from memory.marks import GROUP, UNKNOWN, Marks
 from memory.metrics import APART, TRAIL, sigmoid
 from memory.model import Segment, Switches
-from memory.packing import pack, segment
+from memory.packing import logits_of, pack, segment
 from memory.probes import FLAGS, GROUPS, MARKS
 from memory.recurrence import ALL_ON, Output, empty, step
 from memory.roles import ROLE_SHARE, joint, with_more
@@ -176,7 +176,7 @@ class Mind:
         read = _Read(output, batch, self._mixed(output, batch), first, acts)
         marks: list[Marks] = []
         minutes: list[Minute] = []
-        new, logits = state.ledger, stretch.logits_of(batch.probes[0].numpy()).tolist()
+        new, logits = state.ledger, logits_of(batch.probes[0].numpy()).tolist()
         for at in range(first, count):
             state = self._said(state, new.pending[at], int(batch.speaker[0, at]), words[len(ledger.context) + at])
             mark, new = self._mark(replace(state, ledger=new), read, at)

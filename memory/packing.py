@@ -10,8 +10,9 @@ import torch
 
 from memory.corpora import Heard
 from memory.model import Segment
-from memory.probes import WIDE, Probes
+from memory.probes import MARKS, WIDE, Probes
 from memory.state import SPEAKERS
+from memory.stretch import COLUMNS
 from memory.words import (
     LOOKAHEAD,
     LOOKBACK,
@@ -49,6 +50,11 @@ def slots_of(heard: Sequence[Heard], labels: tuple[str, ...] = ()) -> tuple[tupl
     numbers = {label: i for i, label in enumerate(labels)}
     slots = [numbers.setdefault(u.speaker, len(numbers)) if u.speaker else 0 for u in heard]
     return tuple(numbers), np.minimum(np.array(slots, np.int64).reshape(-1), SPEAKERS - 1)
+
+
+def logits_of(probes: Floats) -> Floats:
+    """Of (n, WIDE), the marks' own columns (n, COLUMNS)."""
+    return probes[:, [MARKS[name].start for name in COLUMNS]]
 
 
 def sparse(heard: Sequence[Heard], texts: Sequence[Sequence[str]], weights: Weights) -> Sparse:

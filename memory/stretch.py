@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from memory.metrics import WINDOW_S, sigmoid
-from memory.probes import MARKS
 from memory.words import Floats
 
 TASKS = ("action", "decision")
@@ -55,11 +54,6 @@ class Minutes:
     def chances(self, numbers: Floats) -> Floats:
         """(m, FEATURES) -> (m, TASKS)"""
         return sigmoid(np.asarray(numbers @ self.weights.T + self.bias, np.float32))
-
-
-def logits_of(probes: Floats) -> Floats:
-    """Of (n, WIDE), the marks' own columns (n, COLUMNS)."""
-    return probes[:, [MARKS[name].start for name in COLUMNS]]
 
 
 def minute_of(start_s: float) -> int:
