@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.diarize.encoder import PLAIN, Ge2eEncoder
-from audio.diarize.identity import Voiceprint, identify, nearest
+from audio.diarize.identity import ALIKE, Voiceprint, identify, nearest
 from audio.diarize.traits import embedding, traits_of
 from audio.diarize.turns import Schedule, Turn, talk_s
 
-THRESHOLDS = tuple(n / 100 for n in range(40, 83, 3))
+THRESHOLDS = tuple(sorted({*(n / 100 for n in range(40, 83, 3)), ALIKE}))
 KEPT, KEPT_TRAITS = 128, 48  # directions, of the embedding and of the traits; with 200 and 64 much the same
 SHRUNK = 0.05  # part of the variance from place to place that is taken as equal in all directions
 CURVE = ("cosine", "enrolled voices recognised", "taken for another", "unknown voices given a name")
