@@ -12,7 +12,7 @@ _LANES: tuple[tuple[str, tuple[str, ...]], ...] = (  # title -> series, each a k
     ("slots in use", ("speakers", "topics", "items")),
     ("attention by bank", ("mass_tokens", "mass_speakers", "mass_items", "mass_archive")),
     ("reads and writes", ("hit_rate", "write_rate", "gate_open")),
-    ("age of what is read, utterances", ("age_p50", "age_p95")),
+    ("age read, utterances", ("age_p50", "age_p95")),
     ("ms a segment", ("step_ms", "slots_ms", "archive_ms", "attention_ms")),
 )
 
