@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.corpora import ROLES, Heard
-from memory.metrics import WINDOW_S, sigmoid
+from memory.metrics import WINDOW_S, minutes_of, sigmoid
 from memory.packing import Packed, logits_of, pack
 from memory.probes import Probes
 from memory.roles import Roles, joint
-from memory.stretch import COLUMNS, PROOF, TASKS, Minute, minute_of
+from memory.stretch import COLUMNS, PROOF, TASKS, Minute
 from memory.words import Floats, tokens
 
 _BESIDE = 5  # utterances before and after whose own log-odds count
@@ -112,7 +112,7 @@ def numbers_of(packed: Packed, people: Floats | None, task: str) -> Floats:
 
 def by_minute(chances: Floats, start_s: Floats) -> Floats:
     """Probability (m,) of every minute in which something was said that one of its utterances is it: a noisy or."""
-    minute = (start_s // WINDOW_S).astype(int)
+    minute = minutes_of(start_s)
     return np.array([1 - np.prod(1 - chances[minute == m]) for m in np.unique(minute)], np.float32)
 
 
@@ -136,7 +136,7 @@ def reread(ends: Ends, probes: Probes, roles: Roles | None, said: Sequence[Heard
 
 
 def _minutes(packed: Packed, chances: Floats, whole: Floats) -> Iterator[Minute]:
-    minute = np.array([minute_of(float(start_s)) for start_s in packed.start_s])
+    minute = minutes_of(packed.start_s)
     for number, (action, decision) in zip(np.unique(minute).tolist(), whole.tolist(), strict=True):
         inside = np.flatnonzero(minute == number)
         column = chances[inside, int(decision >= action)]

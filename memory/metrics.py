@@ -72,9 +72,14 @@ def confusion(scores: Floats, wanted: Ints, threshold: float) -> Floats:
     )
 
 
+def minutes_of(start_s: Floats) -> Ints:
+    """Which minute each began in (n,)."""
+    return (start_s // WINDOW_S).astype(np.int64)
+
+
 def windows(scores: Floats, wanted: Ints, start_s: Floats) -> tuple[Floats, Ints]:
     """The largest score and label of every WINDOW_S seconds in which something was said."""
-    numbers = (start_s // WINDOW_S).astype(int)
+    numbers = minutes_of(start_s)
     kinds = np.unique(numbers)
     return (
         np.array([scores[numbers == k].max() for k in kinds], np.float32),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from memory.metrics import WINDOW_S, sigmoid
+from memory.metrics import WINDOW_S, minutes_of, sigmoid
 from memory.words import Floats
 
 TASKS = ("action", "decision")
@@ -84,7 +84,7 @@ def _sum(logits: Floats) -> float:
 
 def table(logits: Floats, start_s: Floats) -> Floats:
     """Of a whole meeting, logits (n, COLUMNS) and when each began (n,): numbers of its minutes (m, FEATURES)."""
-    minute = (start_s // WINDOW_S).astype(int)
+    minute = minutes_of(start_s)
     parts = {int(m): logits[minute == m] for m in np.unique(minute)}
     nothing = np.zeros((0, len(COLUMNS)), np.float32)
     return np.stack(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import asdict, replace
 from functools import partial
@@ -21,7 +20,15 @@ from audio.portaudio import Pickup, devices
 from audio.speech import SAMPLE_RATE, AudioError
 from audio.streams import Device
 from pipeline import build, capture
-from pipeline.cli.options import config_option, end_in_minutes, json_option, output_of, setting_flags, settings_of
+from pipeline.cli.options import (
+    config_option,
+    echo_row,
+    end_in_minutes,
+    json_option,
+    output_of,
+    setting_flags,
+    settings_of,
+)
 from pipeline.config import library_home, load
 from pipeline.events import Opened, PipelineError
 from pipeline.export import OutputFolder
@@ -46,7 +53,7 @@ def list_devices(config: Path | None, as_json: bool, level: bool, seconds: float
     checks = _checked(found, seconds, load(file=config)) if level else [""] * len(found)
     if as_json:
         for device, check in zip(found, checks, strict=True):
-            click.echo(json.dumps({**asdict(device), **({"level": check} if level else {})}, ensure_ascii=False))
+            echo_row({**asdict(device), **({"level": check} if level else {})})
         return
     if not found:
         click.echo("nothing can be recorded here: connect a microphone, then look again")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -17,7 +16,7 @@ from memory.due import find_due
 from memory.minutes import Minutes
 from memory.notes import DECIDED, DONE, DROPPED, NOBODY, OPEN, WITHDRAWN, Change, Due, Item, Owner, to_content
 from memory.wording import read
-from pipeline.cli.options import InFull, config_option, json_option, library_of
+from pipeline.cli.options import InFull, config_option, echo_row, json_option, library_of
 from pipeline.events import Learned, PipelineError
 from pipeline.export.steps import step
 from pipeline.journal import Journal
@@ -63,7 +62,7 @@ def items(
     if as_json:
         for row in rows:
             about = {"meeting": row.meeting.id, "owner_name": row.owner, **to_content(row.item)}
-            click.echo(json.dumps(about, ensure_ascii=False))
+            echo_row(about)
         return
     console = Console(highlight=False)
     console.print(

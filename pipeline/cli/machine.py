@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from audio.engines import models
 from pipeline import doctor, loading
-from pipeline.cli.options import InFull, config_option, json_option, written
+from pipeline.cli.options import InFull, config_option, echo_row, json_option, written
 from pipeline.config import DEFAULTS, effective, load, user_file
 
 
@@ -26,17 +25,13 @@ def show_config(config: Path | None, as_json: bool) -> None:
     settings = effective(file=config)
     if as_json:
         for each in settings:
-            _row(key=each.key, value=each.value, origin=each.origin)
+            echo_row({"key": each.key, "value": each.value, "origin": each.origin})
         return
     width = max(len(f"{s.key}: {s.value}") for s in settings)
     for setting in settings:
         origin = "" if setting.origin == "default" else f"  <- {setting.origin}"
         click.echo(f"{f'{setting.key}: {_written(setting.value)}':<{min(width, 60)}}{origin}".rstrip())
     click.echo(f"\nYour settings: {config or user_file()}   All defaults, explained: {DEFAULTS}")
-
-
-def _row(**row: Any) -> None:
-    click.echo(json.dumps(row, ensure_ascii=False))
 
 
 def _written(value: Any) -> str:
@@ -58,7 +53,7 @@ def examine(config: Path | None, as_json: bool) -> None:
         ]
         table.add_row(finding.what, Text(mark, style=style), finding.detail)
         if as_json:
-            _row(what=finding.what, state=finding.state, detail=finding.detail)
+            echo_row({"what": finding.what, "state": finding.state, "detail": finding.detail})
     if not as_json:
         Console(highlight=False, soft_wrap=False).print(table)
     if any(finding.state == "broken" for finding in findings):
@@ -77,7 +72,7 @@ def list_models(as_json: bool) -> None:
     if as_json:
         here = {model.name: str(model.path) for model in models.installed()}
         for name in dict.fromkeys([*here, *models.official_names()]):
-            _row(name=name, path=here.get(name))
+            echo_row({"name": name, "path": here.get(name)})
         return
     table = Table("on this machine", Column("path", overflow="fold"), box=None, pad_edge=False)
     for model in models.installed():

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from pipeline.cli.options import (
     config_option,
+    echo_row,
     json_option,
     library_of,
     setting_flags,
@@ -42,7 +43,7 @@ def meetings(config: Path | None, as_json: bool) -> None:
     library = library_of(config)
     for meeting in library.meetings():
         if as_json:
-            click.echo(json.dumps(asdict(meeting), ensure_ascii=False))
+            echo_row(asdict(meeting))
         state = "" if meeting.finished else "unfinished"
         table.add_row(
             meeting.id,
@@ -103,7 +104,7 @@ def search(text: tuple[str, ...], config: Path | None, as_json: bool) -> None:
         plain = after.replace(MATCH_START, "").replace(MATCH_END, "")
         if as_json:
             about = {"meeting": mention.meeting, "utterance": mention.utterance_id, "at_s": mention.start_s}
-            click.echo(json.dumps({**about, "text": f"{before}{match}{plain}"}, ensure_ascii=False))
+            echo_row({**about, "text": f"{before}{match}{plain}"})
             continue
         moment = f"{mention.meeting} {clock(mention.start_s):>7}"
         console.print(Text.assemble((moment, "cyan"), f"  {before.lstrip()}", (match, "bold"), plain))

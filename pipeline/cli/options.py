@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,11 @@ def settings_of(given: dict[str, Any], config: Path | None) -> Settings:
 
 config_option = click.option("--config", type=click.Path(path_type=Path), help="settings file instead of your own")
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of text, for scripts")
+
+
+def echo_row(row: Mapping[str, Any]) -> None:
+    """A row of `--json`: one object a line."""
+    click.echo(json.dumps(row, ensure_ascii=False))
 
 
 def library_of(config: Path | None) -> Library:

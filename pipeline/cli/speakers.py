@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from audio.diarize.encoder import Ge2eEncoder
 from audio.diarize.identity import Voiceprint, comparable, nearest
 from audio.diarize.turns import label_after
 from memory.corpora import MindError
-from pipeline.cli.options import InFull, config_option, json_option, library_of
+from pipeline.cli.options import InFull, config_option, echo_row, json_option, library_of
 from pipeline.config import library_home, load
 from pipeline.events import Corrected, Event, Named, PipelineError, Said
 from pipeline.forgetting import forget_meeting, forget_person
@@ -61,11 +60,11 @@ def list_speakers(meeting: str, config: Path | None, as_json: bool) -> None:
                 "utterances": count,
                 "confidence": sure,
             }
-            click.echo(json.dumps(row, ensure_ascii=False))
+            echo_row(row)
         table.add_row(label, name, clock(talk_s[label]), str(count), f"{sure:.0%} sure" if sure is not None else "")
     if not as_json:
-        spoke = any(transcript.utterances)
-        nobody = "no speaker is known here: transcribe with --speaker-engine embedded" if spoke else "nobody spoke"
+        untold = "no speaker is known here: transcribe with --speaker-engine embedded"
+        nobody = untold if transcript.utterances else "nobody spoke"
         Console(highlight=False).print(table if table.row_count else nobody)
 
 
@@ -161,7 +160,7 @@ def known(config: Path | None, as_json: bool) -> None:
                 "encoder": own,
                 "usable": usable,
             }
-            click.echo(json.dumps(row, ensure_ascii=False))
+            echo_row(row)
         why = "" if usable else f"unusable: made by {own}; enrol again"
         table.add_row(kept.voice.person, kept.enrolled[:10], f"{kept.speech_s:.0f} s", kept.consent, why)
     if not as_json:
